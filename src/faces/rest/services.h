@@ -1,0 +1,30 @@
+// Services: what the routes' handlers call.
+//
+// Purpose:       the program hands one of these to the dispatcher; each table of routes uses the members of its model.
+//                Types of service/ appear by forward declaration only, so that a change of one model recompiles its own
+//                routes and no other.
+// Ownership:     borrows; everything outlives the server.
+// Thread safety: the pointers are set before the server starts and never change.
+#pragma once
+
+#include "base/clock.h"
+
+namespace strata {
+class MetricsRegistry;
+namespace service {
+class Records;
+}  // namespace service
+}  // namespace strata
+
+namespace strata::rest {
+
+class SystemStatus;
+
+struct Services {
+  Clock* clock = &system_clock();
+  MetricsRegistry* metrics = nullptr;
+  SystemStatus* system = nullptr;
+  service::Records* records = nullptr;
+};
+
+}  // namespace strata::rest
