@@ -10,4 +10,5 @@ find_package(tomlplusplus REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+# The prefix is not "zstd": its cached variables would be taken for those of RocksDB's Findzstd.
+pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
