@@ -25,6 +25,12 @@ if(STRATA_SANITIZE)
   add_link_options(-fsanitize=${STRATA_SANITIZE})
 endif()
 
+# Coverage for the fuzzers comes from everything that they call, not from their own file alone.
+if(STRATA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # ./x names the linker that belongs to the compiler, where one is installed.
 set(STRATA_LINKER "" CACHE STRING "Linker for -fuse-ld=: a name or an absolute path")
 if(STRATA_LINKER)

@@ -14,22 +14,40 @@ function(strata_library name)
   endif()
 endfunction()
 
-# strata_test(name SOURCES files... DEPENDS targets...): a GoogleTest program.
+# What ./x test builds: `tests` under sanitizers, `release_tests` in the release, `fuzzers` where they exist.
+add_custom_target(tests)
+add_custom_target(release_tests)
+add_custom_target(fuzzers)
+
+include(GoogleTest)
+
+# strata_test(name [RELEASE] SOURCES files... DEPENDS targets...): a GoogleTest program. Each of its cases is a ctest
+# case that may run beside any other; with RELEASE the program is one case, labelled so: it lives from the speed of the
+# release build, and ./x test runs it there alone.
 function(strata_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "RELEASE" "" "SOURCES;DEPENDS")
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name})
+  if(arg_RELEASE)
+    add_dependencies(release_tests ${name})
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS release)
+  else()
+    add_dependencies(tests ${name})
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+  endif()
 endfunction()
 
-# strata_fuzz(name SOURCES files... DEPENDS targets...): a libFuzzer program, in the presets that build them.
+# strata_fuzz(name SOURCES files... DEPENDS targets...): a libFuzzer program fuzz/<name>, in the presets that build
+# them. Its seeds are in tests/fuzz/corpus/<name without fuzz_>.
 function(strata_fuzz name)
   if(NOT STRATA_FUZZ)
     return()
   endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS")
   add_executable(${name} ${arg_SOURCES})
-  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS})
+  add_dependencies(fuzzers ${name})
 endfunction()
