@@ -56,6 +56,7 @@ namespace strata {
   X(mapper_bad_index, 2030, 400, "Invalid index in K[] or V[]")                                                 \
   X(mapper_no_such_key, 2031, 400, "A mapped key is not set in database")                                       \
   X(mapper_bad_range_descriptor, 2032, 400, "\"{...}\" must be the last element of the mapper tuple")           \
+  X(mapped_range_has_more, 2033, 400, "One of the mapped range queries is too large")                           \
   X(get_mapped_range_reads_your_writes, 2039, 400, "Read-your-writes conflicts for the mapped range")           \
   X(key_not_tuple, 2041, 400, "The key cannot be parsed as a tuple")                                            \
   X(value_not_tuple, 2042, 400, "The value cannot be parsed as a tuple")                                        \
@@ -64,6 +65,7 @@ namespace strata {
   X(key_too_large, 2102, 400, "Key length exceeds limit")                                                       \
   X(value_too_large, 2103, 413, "Value length exceeds limit")                                                   \
   X(unsupported_operation, 2108, 400, "Operation is not supported")                                             \
+  X(special_keys_cross_module_read, 2112, 400, "Special key space range read crosses modules")                  \
   X(special_keys_no_module_found, 2113, 400, "No special key module covers this key")                           \
   X(api_version_already_set, 2201, 500, "API version may be set only once")                                     \
   X(api_version_not_supported, 2203, 400, "API version not supported")                                          \

@@ -186,6 +186,13 @@ class [[nodiscard]] Future {
     if (state_) state_->cancel();
   }
 
+  // cancel(), for somebody else to call while this future waits elsewhere.
+  std::function<void()> cancel_handle() const {
+    return [state = state_] {
+      if (state) state->cancel();
+    };
+  }
+
   // A future of what `next` makes of the result. next: Result<T> -> U, Result<U> or Future<U>; runs inline when the
   // result is there, else on the fulfilling thread.
   template <class Next>
