@@ -95,6 +95,32 @@ Future<void> send_commit(const std::shared_ptr<TransactionState>& state, uint64_
       });
 }
 
+Future<void> commit_when_idle(const std::shared_ptr<TransactionState>& state, uint64_t attempt) {
+  bool read_only = false;
+  bool needs_version = false;
+  {
+    std::lock_guard lock(state->mutex);
+    if (auto error = state->stale(attempt)) return *error;
+    if (state->deferred) return *state->deferred;
+    if (state->size_bytes > state->options.size_limit_bytes) return ErrorCode::transaction_too_large;
+    read_only = state->request.mutations.empty() && state->request.write_conflicts.empty();
+    needs_version = !read_only && !state->request.read_conflicts.empty() && !state->read_version;
+    if (!needs_version) state->phase = Phase::committing;
+  }
+  if (read_only) return finish_read_only(*state);
+  if (!needs_version) return send_commit(state, attempt);
+  // Conflict ranges without a read: they count from now.
+  return state->version().then([state, attempt](Result<Version> version) -> Future<void> {
+    if (!version.ok()) return std::move(version).error();
+    {
+      std::lock_guard lock(state->mutex);
+      if (auto error = state->stale(attempt)) return *error;
+      state->phase = Phase::committing;
+    }
+    return send_commit(state, attempt);
+  });
+}
+
 enum class Retry { at_once, backed_off, never };
 
 Retry retry_of(ErrorCode code) {
@@ -119,30 +145,14 @@ Retry retry_of(ErrorCode code) {
 }  // namespace
 
 Future<void> commit_transaction(const std::shared_ptr<TransactionState>& state) {
-  bool read_only = false;
-  bool needs_version = false;
   uint64_t attempt = 0;
   {
     std::lock_guard lock(state->mutex);
     if (auto error = state->unreadable_now()) return *error;
-    if (state->size_bytes > state->options.size_limit_bytes) return ErrorCode::transaction_too_large;
+    state->commit_is_asked = true;
     attempt = state->attempt;
-    read_only = state->request.mutations.empty() && state->request.write_conflicts.empty();
-    needs_version = !read_only && !state->request.read_conflicts.empty() && !state->read_version;
-    if (!needs_version) state->phase = Phase::committing;
   }
-  if (read_only) return finish_read_only(*state);
-  if (!needs_version) return send_commit(state, attempt);
-  // Conflict ranges without a read: they count from now.
-  return state->version().then([state, attempt](Result<Version> version) -> Future<void> {
-    if (!version.ok()) return std::move(version).error();
-    {
-      std::lock_guard lock(state->mutex);
-      if (auto error = state->stale(attempt)) return *error;
-      state->phase = Phase::committing;
-    }
-    return send_commit(state, attempt);
-  });
+  return state->when_idle().then([state, attempt](Result<void>) { return commit_when_idle(state, attempt); });
 }
 
 Future<void> retry_transaction(const std::shared_ptr<TransactionState>& state, const Error& error) {

@@ -1,7 +1,7 @@
 // Database: an engine, and the loop that makes a function a transaction.
 //
 // Purpose:       run() commits what a function did and tries again where trying again helps.
-// Ownership:     shares the engine with its transactions and futures.
+// Ownership:     shares the engine; the last Database outlives every transaction and future it gave.
 // Thread safety: any thread.
 // Invariants:    a function given to run() may be called more than once: it must have no effect but through the
 //                transaction. It gives up when on_error says the error is final.

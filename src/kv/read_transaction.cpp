@@ -85,6 +85,7 @@ class RangeRead : public std::enable_shared_from_this<RangeRead> {
   RangeRead(std::shared_ptr<TransactionState> state, bool snapshot, const KeySelector& begin, const KeySelector& end,
             const RangeOptions& options, PageLimits limits)
       : state_(std::move(state)),
+        on_its_way_(state_),
         snapshot_(snapshot),
         begin_(begin),
         end_(end),
@@ -160,6 +161,7 @@ class RangeRead : public std::enable_shared_from_this<RangeRead> {
   }
 
   std::shared_ptr<TransactionState> state_;
+  ReadOnItsWay on_its_way_;
   const bool snapshot_;
   const KeySelector begin_;
   const KeySelector end_;
@@ -226,7 +228,8 @@ Future<std::optional<Bytes>> ReadTransaction::get(BytesView key) const {
   }
   if (pending.empty() && stored.is_ready()) return stored;
   const uint64_t attempt = state.attempt;
-  return stored.then([state_ptr = state_, attempt, pending = std::move(pending)](
+  auto on_its_way = std::make_shared<ReadOnItsWay>(state_);
+  return stored.then([state_ptr = state_, attempt, on_its_way = std::move(on_its_way), pending = std::move(pending)](
                          Result<std::optional<Bytes>> value) -> Result<std::optional<Bytes>> {
     if (!value.ok()) return value;
     // The operands lie in the transaction's arena, which a reset or a commit takes away: hence the check.
@@ -247,12 +250,15 @@ Future<Bytes> ReadTransaction::get_key(const KeySelector& selector) const {
     with_own_writes = state_->sees_writes(snapshot_);
     attempt = state_->attempt;
   }
+  auto on_its_way = std::make_shared<ReadOnItsWay>(state_);
   return state_->version()
-      .then([state = state_, selector, with_own_writes](Result<Version> version) -> Future<ResolvedSelector> {
-        if (!version.ok()) return std::move(version).error();
-        return resolve_selector(state, selector, with_own_writes, *version);
-      })
-      .then([state = state_, selector, attempt, snapshot = snapshot_](Result<ResolvedSelector> place) -> Result<Bytes> {
+      .then(
+          [state = state_, selector, with_own_writes, on_its_way](Result<Version> version) -> Future<ResolvedSelector> {
+            if (!version.ok()) return std::move(version).error();
+            return resolve_selector(state, selector, with_own_writes, *version);
+          })
+      .then([state = state_, selector, attempt, snapshot = snapshot_,
+             on_its_way](Result<ResolvedSelector> place) -> Result<Bytes> {
         if (!place.ok()) return std::move(place).error();
         std::lock_guard lock(state->mutex);
         if (auto error = state->stale(attempt)) return *error;

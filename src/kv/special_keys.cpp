@@ -3,10 +3,12 @@
 namespace strata::kv {
 namespace {
 
-constexpr BytesView root("\xff\xff/", 3);
-constexpr BytesView read_conflicts("\xff\xff/transaction/read_conflict_range/", 36);
-constexpr BytesView write_conflicts("\xff\xff/transaction/write_conflict_range/", 37);
-constexpr BytesView conflicting_keys("\xff\xff/transaction/conflicting_keys/", 33);
+using namespace std::string_view_literals;
+
+constexpr BytesView root = "\xff\xff/"sv;
+constexpr BytesView read_conflicts = "\xff\xff/transaction/read_conflict_range/"sv;
+constexpr BytesView write_conflicts = "\xff\xff/transaction/write_conflict_range/"sv;
+constexpr BytesView conflicting_keys = "\xff\xff/transaction/conflicting_keys/"sv;
 constexpr BytesView modules[] = {conflicting_keys, read_conflicts, write_conflicts};
 
 using Boundaries = std::map<Bytes, Bytes>;

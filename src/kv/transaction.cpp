@@ -154,15 +154,17 @@ Future<void> Transaction::watch(BytesView key) {
     if (!state_->options.read_your_writes) return ErrorCode::watches_disabled;
   }
   const uint64_t attempt = state_->attempt;
-  return get(key).then([state = state_, key = Bytes(key), attempt](Result<std::optional<Bytes>> value) -> Future<void> {
-    if (!value.ok()) return std::move(value).error();
-    std::lock_guard lock(state->mutex);
-    if (auto error = state->stale(attempt)) return *error;
-    // Own writes need no conflict range for get; a watch adds one always.
-    state->add_read_conflict_key(key);
-    state->watches.push_back({key, std::move(*value), Promise<void>()});
-    return state->watches.back().promise.future();
-  });
+  auto on_its_way = std::make_shared<ReadOnItsWay>(state_);
+  return get(key).then(
+      [state = state_, key = Bytes(key), attempt, on_its_way](Result<std::optional<Bytes>> value) -> Future<void> {
+        if (!value.ok()) return std::move(value).error();
+        std::lock_guard lock(state->mutex);
+        if (auto error = state->stale(attempt)) return *error;
+        // Own writes need no conflict range for get; a watch adds one always.
+        state->add_read_conflict_key(key);
+        state->watches.push_back({key, std::move(*value), Promise<void>()});
+        return state->watches.back().promise.future();
+      });
 }
 
 Future<void> Transaction::commit() { return commit_transaction(state_); }

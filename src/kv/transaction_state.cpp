@@ -24,8 +24,8 @@ std::pair<BytesView, BytesView> versionstamped_key_range(Arena& arena, BytesView
 
 }  // namespace
 
-TransactionState::TransactionState(std::shared_ptr<Engine> engine_in, std::shared_ptr<const DatabaseOptions> options_in)
-    : engine(std::move(engine_in)),
+TransactionState::TransactionState(Engine& engine_in, std::shared_ptr<const DatabaseOptions> options_in)
+    : engine(&engine_in),
       database_options(std::move(options_in)),
       timeout_ms(database_options->timeout_ms),
       retry_limit(database_options->retry_limit),
@@ -41,7 +41,7 @@ std::optional<Error> TransactionState::unusable() const {
   if (timeout_ms > 0 && database_options->clock->steady_us() - started_us >= timeout_ms * 1000) {
     return Error(ErrorCode::transaction_timed_out);
   }
-  if (phase != Phase::active) return Error(ErrorCode::used_during_commit);
+  if (phase != Phase::active || commit_is_asked) return Error(ErrorCode::used_during_commit);
   return std::nullopt;
 }
 
@@ -52,7 +52,31 @@ std::optional<Error> TransactionState::unreadable_now() const {
 
 std::optional<Error> TransactionState::stale(uint64_t started_in) const {
   if (attempt != started_in) return Error(ErrorCode::transaction_cancelled);
-  return unusable();
+  auto error = unusable();
+  const bool only_waits_for_this = phase == Phase::active && error && error->code() == ErrorCode::used_during_commit;
+  return only_waits_for_this ? std::nullopt : error;
+}
+
+void TransactionState::start_read() {
+  std::lock_guard lock(mutex);
+  ++reads_on_their_way;
+}
+
+void TransactionState::end_read() {
+  std::vector<Promise<void>> waiters;
+  {
+    std::lock_guard lock(mutex);
+    STRATA_ASSERT(reads_on_their_way > 0);
+    if (--reads_on_their_way == 0) waiters.swap(idle_waiters);
+  }
+  for (auto& waiter : waiters) waiter.fulfil(Result<void>());
+}
+
+Future<void> TransactionState::when_idle() {
+  std::lock_guard lock(mutex);
+  if (reads_on_their_way == 0) return Result<void>();
+  idle_waiters.emplace_back();
+  return idle_waiters.back().future();
 }
 
 Future<Version> TransactionState::version() {
@@ -186,6 +210,7 @@ void TransactionState::start_attempt() {
     abandoned_stamps.swap(versionstamp_waiters);
     options = TransactionOptions{};
     phase = Phase::active;
+    commit_is_asked = false;
     used = false;
     deferred.reset();
     request = CommitRequest{};

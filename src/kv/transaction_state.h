@@ -45,7 +45,7 @@ struct PendingWatch {
 
 class TransactionState : public std::enable_shared_from_this<TransactionState> {
  public:
-  TransactionState(std::shared_ptr<Engine> engine, std::shared_ptr<const DatabaseOptions> options);
+  TransactionState(Engine& engine, std::shared_ptr<const DatabaseOptions> options);
   ~TransactionState();
 
   enum class Phase { active, committing, committed, cancelled };
@@ -64,6 +64,12 @@ class TransactionState : public std::enable_shared_from_this<TransactionState> {
   // Under the mutex: why a read that was started in attempt `started_in` may not end, if so.
   std::optional<Error> stale(uint64_t started_in) const;
 
+  // A read that is on its way: a commit waits for it, so that its conflict range counts. Not under the mutex.
+  void start_read();
+  void end_read();
+  // Ready when no read is on its way.
+  Future<void> when_idle();
+
   // The version this attempt reads at, asked for once.
   Future<Version> version();
 
@@ -79,13 +85,18 @@ class TransactionState : public std::enable_shared_from_this<TransactionState> {
   const WriteMap& own_writes();
   void start_attempt();
 
-  const std::shared_ptr<Engine> engine;
+  // Not shared: an engine must not die on a thread of its own, which may hold the last future of a transaction.
+  Engine* const engine;
   const std::shared_ptr<const DatabaseOptions> database_options;
 
   mutable std::mutex mutex;
   // guarded
   TransactionOptions options;
   Phase phase = Phase::active;
+  // commit was called, and waits for reads that are on their way.
+  bool commit_is_asked = false;
+  size_t reads_on_their_way = 0;
+  std::vector<Promise<void>> idle_waiters;
   std::atomic<uint64_t> attempt = 0;
   bool used = false;
   std::optional<Error> deferred;
@@ -113,6 +124,18 @@ class TransactionState : public std::enable_shared_from_this<TransactionState> {
 
   WriteMap write_map_;
   size_t write_map_covers_ = 0;  // mutations
+};
+
+// start_read and end_read of a scope, or of what a continuation holds.
+class ReadOnItsWay {
+ public:
+  explicit ReadOnItsWay(std::shared_ptr<TransactionState> state) : state_(std::move(state)) { state_->start_read(); }
+  ~ReadOnItsWay() { state_->end_read(); }
+  ReadOnItsWay(const ReadOnItsWay&) = delete;
+  ReadOnItsWay& operator=(const ReadOnItsWay&) = delete;
+
+ private:
+  std::shared_ptr<TransactionState> state_;
 };
 
 // One page of [begin, end) with the transaction's own writes merged in; adds no conflict ranges. limit 0: none.
