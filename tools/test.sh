@@ -1,0 +1,106 @@
+# Sourced by ./x: how all tests are built and run, and how their results are counted.
+#
+# Under sanitizers: every unit and conformance test and the fuzzers. In the release: the suites that live from speed or
+# from the shipped code (label "release": model, serializability), scenarios and the crash loop, on the real binary.
+# That split keeps a clean run on two cores, without ccache, below 25 minutes.
+
+run_tests() {
+  local filter="" argument failed=0
+  for argument in "$@"; do
+    case "$argument" in
+      --long) export STRATA_TEST_LONG=1 ;;
+      -*) fail "unknown option: $argument" ;;
+      *) filter=$argument ;;
+    esac
+  done
+  results="$PWD/build/test-results"
+  rm -rf "$results"
+  mkdir -p "$results"
+  build release strata release_tests
+  build asan-ubsan tests fuzzers
+
+  run_ctest asan-ubsan "$filter" -LE release || failed=1
+  run_ctest release "$filter" -L release || failed=1
+  run_scenarios "$filter" || failed=1
+  run_crash_loop "$filter" || failed=1
+  run_fuzzers "$filter" || failed=1
+
+  tools/test_summary.py "$results" || failed=1
+  return $failed
+}
+
+# outcome STAGE NAME passed|failed
+outcome() { printf '%s\t%s\n' "$3" "$2" >>"$results/$1.tsv"; }
+matches() { [[ -z "$2" || "$1" == *"$2"* ]]; }
+
+# run_ctest PRESET FILTER LABEL-OPTIONS...
+run_ctest() {
+  local preset=$1 filter=$2 seconds=300
+  shift 2
+  [[ -n "${STRATA_TEST_LONG:-}" ]] && seconds=86400
+  say "ctest $preset"
+  ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    ctest --test-dir "build/$preset" -j "$jobs" --timeout "$seconds" --output-on-failure --progress \
+    --output-junit "$results/ctest-$preset.xml" "$@" ${filter:+-R "$filter"} >"$results/ctest-$preset.log" 2>&1 && return
+  grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^\s*$' "$results/ctest-$preset.log" | tail -n 200
+  return 1
+}
+
+run_scenarios() {
+  say "scenarios"
+  local code=0
+  STRATA_BINARY="$PWD/build/release/strata" /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$jobs" \
+    --junitxml "$results/scenarios.xml" ${1:+-k "$1"} tests/scenarios || code=$?
+  [[ $code == 0 || $code == 5 ]]  # 5: the filter matched none
+}
+
+run_crash_loop() {
+  local mode kills failed=0
+  for mode in sync async; do
+    matches "crash_loop_$mode" "$1" || continue
+    say "crash loop, --durability $mode"
+    kills=50
+    [[ -n "${STRATA_TEST_LONG:-}" ]] && kills=1000
+    [[ $mode == async ]] && kills=$((kills / 5))
+    if tests/crash/crash_loop.py --binary build/release/strata --durability "$mode" --kills "$kills"; then
+      outcome crash "crash_loop_$mode" passed
+    else
+      outcome crash "crash_loop_$mode" failed
+      failed=1
+    fi
+  done
+  return $failed
+}
+
+fuzz_one() {
+  local program=$1 name seconds=20 found
+  name=$(basename "$program")
+  [[ -n "${STRATA_TEST_LONG:-}" ]] && seconds=3600
+  found="build/fuzz/$name"
+  mkdir -p "$found" "tests/fuzz/corpus/${name#fuzz_}"
+  if "$program" -max_total_time=$seconds -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$found-" "$found" "tests/fuzz/corpus/${name#fuzz_}" >"$results/$name.log" 2>&1; then
+    outcome fuzz "$name" passed
+  else
+    tail -n 60 "$results/$name.log"
+    outcome fuzz "$name" failed
+    return 1
+  fi
+}
+
+run_fuzzers() {
+  local program failed=0 running=()
+  say "fuzzers"
+  for program in build/asan-ubsan/fuzz/fuzz_*; do
+    [[ -x "$program" ]] || continue
+    matches "$(basename "$program")" "$1" || continue
+    fuzz_one "$program" &
+    running+=($!)
+    if [[ ${#running[@]} -ge $jobs ]]; then
+      wait "${running[0]}" || failed=1
+      running=("${running[@]:1}")
+    fi
+  done
+  for program in "${running[@]}"; do wait "$program" || failed=1; done
+  return $failed
+}
