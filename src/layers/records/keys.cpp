@@ -1,0 +1,130 @@
+#include "layers/records/keys.h"
+
+#include <algorithm>
+
+#include "layers/records/operation.h"
+#include "tuple/encode.h"
+
+namespace strata::records {
+namespace {
+
+// Second tuple element of the registry; namespaces count from 1.
+constexpr int64_t registry_number = 0;
+
+constexpr char value_entity = 'k';
+constexpr char value_chunks_entity = 'K';
+constexpr char row_entity = 'r';
+constexpr char log_entity = 'l';
+
+constexpr char row_marker_part = '\x00';
+constexpr char columns_part = '\x01';
+constexpr char column_chunks_part = '\x02';
+
+Bytes registry_prefix() {
+  Bytes key;
+  tuple::append_int(key, layer_number);
+  tuple::append_int(key, registry_number);
+  return key;
+}
+
+Bytes entity_key(const Namespace& space, char entity, size_t more_bytes) {
+  Bytes key;
+  key.reserve(space.prefix.size() + 1 + more_bytes);
+  key.append(space.prefix);
+  key.push_back(entity);
+  return key;
+}
+
+void append_with_length(Bytes& out, BytesView bytes) {
+  STRATA_ASSERT(bytes.size() <= UINT16_MAX);
+  append_be16(out, static_cast<uint16_t>(bytes.size()));
+  out.append(bytes);
+}
+
+Bytes row_part(BytesView row, char part, size_t more_bytes = 0) {
+  Bytes key;
+  key.reserve(row.size() + 1 + more_bytes);
+  key.append(row);
+  key.push_back(part);
+  return key;
+}
+
+}  // namespace
+
+Namespace make_namespace(int64_t id) {
+  STRATA_ASSERT(id > registry_number);
+  Namespace space{.id = id, .prefix = {}};
+  tuple::append_int(space.prefix, layer_number);
+  tuple::append_int(space.prefix, id);
+  return space;
+}
+
+Bytes registry_key(std::string_view name) {
+  Bytes key = registry_prefix();
+  tuple::append_string(key, name);
+  return key;
+}
+
+// (1, 0, 0): an integer, so that no name's row can be the same key.
+Bytes next_id_key() {
+  Bytes key = registry_prefix();
+  tuple::append_int(key, 0);
+  return key;
+}
+
+Bytes value_key(const Namespace& space, BytesView key) {
+  Bytes out = entity_key(space, value_entity, key.size());
+  out.append(key);
+  return out;
+}
+
+Bytes value_chunks_key(const Namespace& space, BytesView key) {
+  Bytes out = entity_key(space, value_chunks_entity, key.size() + 6);
+  append_with_length(out, key);
+  return out;
+}
+
+Bytes row_prefix(const Namespace& space, BytesView row_key) {
+  Bytes out = entity_key(space, row_entity, row_key.size() + 2);
+  append_with_length(out, row_key);
+  return out;
+}
+
+Bytes row_marker_key(BytesView row) { return row_part(row, row_marker_part); }
+Bytes columns_prefix(BytesView row) { return row_part(row, columns_part); }
+Bytes column_chunks_prefix(BytesView row) { return row_part(row, column_chunks_part); }
+
+Bytes column_key(BytesView row, BytesView column) {
+  Bytes key = row_part(row, columns_part, column.size());
+  key.append(column);
+  return key;
+}
+
+Bytes column_chunks_key(BytesView row, BytesView column) {
+  Bytes key = row_part(row, column_chunks_part, column.size() + 6);
+  append_with_length(key, column);
+  return key;
+}
+
+Bytes log_prefix(const Namespace& space) { return entity_key(space, log_entity, 0); }
+
+Bytes log_key(const Namespace& space, const Stamp& stamp, uint16_t part) {
+  Bytes key = entity_key(space, log_entity, stamp_bytes + 2 + 4);
+  key.append(stamp.data(), stamp.size());
+  append_be16(key, part);
+  return key;
+}
+
+Result<LogKey> parse_log_key(const Namespace& space, BytesView key) {
+  const Bytes prefix = log_prefix(space);
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + stamp_bytes + 2) {
+    return Error(ErrorCode::corruption, "a key of the log is malformed: " + printable(key));
+  }
+  LogKey parsed;
+  key.remove_prefix(prefix.size());
+  std::copy_n(key.begin(), stamp_bytes, parsed.stamp.begin());
+  parsed.part = read_be16(key.substr(stamp_bytes));
+  return parsed;
+}
+
+}  // namespace strata::records

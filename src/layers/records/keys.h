@@ -1,0 +1,58 @@
+// Where a namespace's data lies in the key space: docs/formats/keyspace.md, in code.
+//
+// Purpose:       the only place that knows how keys of this layer are made.
+// Ownership:     every function returns bytes of its own.
+// Thread safety: pure functions.
+// Invariants:    keys of one namespace share a prefix that no other namespace's has. User keys are stored raw behind a
+//                length or at the end of the key, never escaped: 8 KiB of any bytes stay below the engine's 10,000.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace strata::records {
+
+// The first tuple element of all keys of this layer.
+inline constexpr int64_t layer_number = 1;
+
+// 8 bytes of commit version, 2 of order within it, as kv::Transaction writes them.
+inline constexpr size_t stamp_bytes = 10;
+using Stamp = std::array<char, stamp_bytes>;
+
+struct Namespace {
+  int64_t id = 0;
+  // Of all its data: the packed tuple (layer_number, id).
+  Bytes prefix;
+};
+
+Namespace make_namespace(int64_t id);
+Bytes registry_key(std::string_view name);
+Bytes next_id_key();
+
+Bytes value_key(const Namespace& space, BytesView key);
+// Of the marker that says a large value has chunks, and the prefix of the chunks themselves.
+Bytes value_chunks_key(const Namespace& space, BytesView key);
+
+// The prefix of everything of a row.
+Bytes row_prefix(const Namespace& space, BytesView row_key);
+// The functions below take that prefix.
+Bytes row_marker_key(BytesView row);
+Bytes columns_prefix(BytesView row);
+Bytes column_key(BytesView row, BytesView column);
+// Of the chunks of all large columns of the row.
+Bytes column_chunks_prefix(BytesView row);
+Bytes column_chunks_key(BytesView row, BytesView column);
+
+Bytes log_prefix(const Namespace& space);
+Bytes log_key(const Namespace& space, const Stamp& stamp, uint16_t part);
+struct LogKey {
+  Stamp stamp{};
+  uint16_t part = 0;
+};
+// corruption when it is not a key of this namespace's log.
+Result<LogKey> parse_log_key(const Namespace& space, BytesView key);
+
+}  // namespace strata::records

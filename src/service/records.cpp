@@ -1,0 +1,159 @@
+#include "service/records.h"
+
+#include <fmt/format.h>
+
+#include "layers/records/apply.h"
+#include "layers/records/namespaces.h"
+
+namespace strata::service {
+namespace {
+
+Error no_such_namespace(std::string_view name) {
+  return Error(ErrorCode::not_found, fmt::format("namespace not found: {}", name));
+}
+
+// What is left until the deadline, as the transaction's time-out; 0: none. transaction_timed_out when it is over.
+Result<int64_t> timeout_ms(const Context& context, const Clock& clock) {
+  if (context.deadline_steady_us == 0) return 0;
+  const int64_t left_us = context.deadline_steady_us - clock.steady_us();
+  if (left_us <= 0) return ErrorCode::transaction_timed_out;
+  return left_us / 1000 + 1;
+}
+
+Result<records::Namespace> require(const kv::ReadTransaction& transaction, std::string_view name) {
+  ASSIGN_OR_RETURN(auto space, records::find_namespace(transaction, name));
+  if (!space) return no_such_namespace(name);
+  return *std::move(space);
+}
+
+Result<void> check_version(const kv::Transaction& transaction, const records::Namespace& space,
+                           const WriteRequest& request) {
+  if (!request.expected_version) return {};
+  if (request.operations.size() != 1 || (request.operations[0].type != OperationType::put_value &&
+                                         request.operations[0].type != OperationType::delete_value)) {
+    return Error(ErrorCode::invalid_argument, "an expected version needs exactly one operation on a value");
+  }
+  ASSIGN_OR_RETURN(const auto stamp, records::read_value_stamp(transaction, space, request.operations[0].key));
+  if (!stamp) return Error(ErrorCode::precondition_failed, "the key does not exist");
+  if (*request.expected_version == "*" || *request.expected_version == format_version(*stamp)) return {};
+  return Error(ErrorCode::precondition_failed, "the value has another version: " + format_version(*stamp));
+}
+
+}  // namespace
+
+std::string format_version(const Stamp& stamp) {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * stamp.size());
+  for (const char c : stamp) {
+    const auto byte = static_cast<unsigned char>(c);
+    text.push_back(hex[byte >> 4]);
+    text.push_back(hex[byte & 0xF]);
+  }
+  return text;
+}
+
+Records::Records(const kv::Database& database, const RecordsOptions& options)
+    : database_(database), options_(options) {}
+
+template <class Body>
+auto Records::run(const Context& context, Body body) -> std::invoke_result_t<Body&, kv::Transaction&> {
+  using Answer = std::invoke_result_t<Body&, kv::Transaction&>;
+  ASSIGN_OR_RETURN(const int64_t timeout, timeout_ms(context, *options_.clock));
+  return database_.run([&](kv::Transaction& transaction) -> Answer {
+    transaction.raise_size_limit_to_engine();
+    transaction.set_durability(options_.durability);
+    if (timeout > 0) RETURN_IF_ERROR(transaction.set_option(kv::TransactionOption::timeout, timeout));
+    return body(transaction);
+  });
+}
+
+template <class Body>
+auto Records::read(const Context& context, std::string_view name_space, Body body)
+    -> std::invoke_result_t<Body&, const kv::ReadTransaction&, const records::Namespace&> {
+  using Answer = std::invoke_result_t<Body&, const kv::ReadTransaction&, const records::Namespace&>;
+  std::optional<records::Namespace> learned;
+  // A transaction that writes nothing: unlike Database::read, run() lets the deadline be set.
+  Answer answer = run(context, [&](kv::Transaction& transaction) -> Answer {
+    const kv::ReadTransaction snapshot = transaction.snapshot();
+    ASSIGN_OR_RETURN(learned, require(snapshot, name_space));
+    return body(snapshot, *learned);
+  });
+  if (learned) cache_.put(name_space, *learned);
+  return answer;
+}
+
+Result<void> Records::open(std::span<const std::string> names) {
+  ASSIGN_OR_RETURN(const bool created, ensure_namespace({}, records::default_namespace));
+  static_cast<void>(created);
+  for (const std::string& name : names) RETURN_IF_ERROR(ensure_namespace({}, name));
+  return {};
+}
+
+Result<bool> Records::ensure_namespace(const Context& context, std::string_view name) {
+  ASSIGN_OR_RETURN(const records::EnsuredNamespace ensured, run(context, [&](kv::Transaction& transaction) {
+                     return records::ensure_namespace(transaction, name, options_.clock->wall_us());
+                   }));
+  cache_.put(name, ensured.space);
+  return ensured.created;
+}
+
+Result<void> Records::remove_namespace(const Context& context, std::string_view name) {
+  if (name == records::default_namespace) {
+    return Error(ErrorCode::invalid_argument, "the namespace default always exists and cannot be deleted");
+  }
+  ASSIGN_OR_RETURN(const bool removed, run(context, [&](kv::Transaction& transaction) {
+                     return records::remove_namespace(transaction, name);
+                   }));
+  cache_.forget(name);
+  if (!removed) return no_such_namespace(name);
+  return {};
+}
+
+Result<void> Records::require_namespace(const Context& context, std::string_view name) {
+  return read(context, name, [](const kv::ReadTransaction&, const records::Namespace&) -> Result<void> { return {}; });
+}
+
+Result<void> Records::write(const Context& context, const WriteRequest& request) {
+  for (const Operation& operation : request.operations) RETURN_IF_ERROR(records::validate(operation));
+  if (request.operations.empty()) return require_namespace(context, request.name_space);
+  return run(context, [&](kv::Transaction& transaction) -> Result<void> {
+    // Serializable: a removal of the namespace at the same time conflicts, and no data is left behind by it.
+    ASSIGN_OR_RETURN(const records::Namespace space, require(transaction, request.name_space));
+    RETURN_IF_ERROR(check_version(transaction, space, request));
+    return records::apply(transaction, space, request.operations, options_.clock->wall_us());
+  });
+}
+
+// One read of the engine at its newest version, without a transaction: the value itself proves that the namespace
+// exists (namespace_cache.h). nullopt decides nothing.
+Result<std::optional<StoredValue>> Records::read_cached(std::string_view name_space, BytesView key) {
+  const auto space = cache_.find(name_space);
+  if (!space) return std::optional<StoredValue>();
+  kv::Engine& engine = database_.engine();
+  ASSIGN_OR_RETURN(const kv::Version version, engine.read_version().get());
+  ASSIGN_OR_RETURN(auto head, engine.get(records::value_key(*space, key), version).get());
+  if (!head) return std::optional<StoredValue>();
+  return records::value_of_head(*std::move(head));
+}
+
+Result<std::optional<StoredValue>> Records::read_value(const Context& context, std::string_view name_space,
+                                                       BytesView key) {
+  RETURN_IF_ERROR(records::validate_key(key, "key"));
+  if (auto cached = read_cached(name_space, key); cached.ok() && cached->has_value()) return cached;
+  // Absent, in chunks, or an error that the transaction retries or meets again.
+  return read(context, name_space, [&](const kv::ReadTransaction& transaction, const records::Namespace& space) {
+    return records::read_value(transaction, space, key);
+  });
+}
+
+Result<std::optional<StoredRow>> Records::read_row(const Context& context, const ReadRowRequest& request) {
+  RETURN_IF_ERROR(records::validate_key(request.row_key, "rowKey"));
+  return read(
+      context, request.name_space, [&](const kv::ReadTransaction& transaction, const records::Namespace& space) {
+        return request.columns ? records::read_row_columns(transaction, space, request.row_key, *request.columns)
+                               : records::read_row(transaction, space, request.row_key);
+      });
+}
+
+}  // namespace strata::service
