@@ -34,7 +34,11 @@ TransactionState::TransactionState(Engine& engine_in, std::shared_ptr<const Data
       back_off_us(first_back_off_us),
       random(seed_of(*database_options)) {}
 
-TransactionState::~TransactionState() { start_attempt(); }
+TransactionState::~TransactionState() {
+  // Nobody else holds it now. Dropped promises would answer operation_cancelled; the watches' word is another one.
+  for (PendingWatch& watch : watches) watch.promise.fulfil(ErrorCode::transaction_cancelled);
+  for (auto& promise : versionstamp_waiters) promise.fulfil(ErrorCode::transaction_cancelled);
+}
 
 std::optional<Error> TransactionState::unusable() const {
   if (phase == Phase::cancelled) return Error(ErrorCode::transaction_cancelled);
