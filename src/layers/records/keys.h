@@ -26,6 +26,7 @@ struct Namespace {
   int64_t id = 0;
   // Of all its data: the packed tuple (layer_number, id).
   Bytes prefix;
+  friend bool operator==(const Namespace&, const Namespace&) = default;
 };
 
 Namespace make_namespace(int64_t id);

@@ -1,0 +1,70 @@
+// Every byte that this layer stores, compared with tests/golden/records.txt: a change of format does not go unnoticed.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "layers/records/apply.h"
+#include "layers/records/log_record.h"
+#include "layers/records/test_store.h"
+
+namespace strata::records {
+namespace {
+
+std::string hex(BytesView bytes) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    text.push_back(digits[static_cast<unsigned char>(c) >> 4]);
+    text.push_back(digits[static_cast<unsigned char>(c) & 15]);
+  }
+  return text;
+}
+
+// Long runs of a payload's only byte are shown by their length.
+std::string shortened(const Bytes& value) {
+  const size_t run = value.find(Bytes(1'000, 'x'));
+  if (run == Bytes::npos) return hex(value);
+  const size_t end = std::min(value.find_first_not_of('x', run), value.size());
+  return hex(value.substr(0, run)) + "[" + std::to_string(end - run) + " x 78]" + hex(value.substr(end));
+}
+
+std::string with_stamps_named(std::string text, const std::vector<StoredLogRecord>& log) {
+  for (size_t i = 0; i < log.size(); ++i) {
+    const std::string stamp = hex(BytesView(log[i].stamp.data(), stamp_bytes));
+    const std::string name = "<stamp " + std::to_string(i + 1) + ">";
+    for (size_t at = 0; (at = text.find(stamp, at)) != std::string::npos;) text.replace(at, stamp.size(), name);
+  }
+  return text;
+}
+
+class Format : public RecordsTest {};
+
+TEST_F(Format, IsTheGoldenOne) {
+  const Bytes large(100'000, 'x');
+  const auto write = [&](const std::vector<Operation>& operations) {
+    run([&](kv::Transaction& transaction) { return apply(transaction, space_, operations, 1'700'000'000'000'000); });
+  };
+  write({{.type = OperationType::put_value, .key = "key", .value = "value"}});
+  write({{.type = OperationType::put_value, .key = BytesView("\0\xFF", 2), .value = ""},
+         {.type = OperationType::put_value, .key = "large", .value = large}});
+  write({{.type = OperationType::put_row, .key = "row", .columns = {{"a", "1"}, {"b", ""}, {"c", large}}}});
+  write({{.type = OperationType::put_row, .key = "bare"},
+         {.type = OperationType::delete_value, .key = "none"},
+         {.type = OperationType::delete_row, .key = "none"},
+         {.type = OperationType::delete_columns, .key = "none", .columns = {{"a", ""}, {"b", ""}}}});
+  const auto log =
+      read([&](const kv::ReadTransaction& transaction) { return read_log(transaction, space_, nullptr, 100); });
+  ASSERT_EQ(log.size(), 4u);
+  std::string dumped;
+  for (const auto& [key, value] : dump(database_, "", "\xFF")) dumped += hex(key) + " " + shortened(value) + "\n";
+  dumped = with_stamps_named(dumped, log);
+
+  std::ifstream file(STRATA_GOLDEN_DIRECTORY "/records.txt");
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(dumped, golden.str());
+}
+
+}  // namespace
+}  // namespace strata::records
