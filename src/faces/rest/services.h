@@ -7,6 +7,8 @@
 // Thread safety: the pointers are set before the server starts and never change.
 #pragma once
 
+#include <string>
+
 #include "base/clock.h"
 
 namespace strata {
@@ -25,6 +27,8 @@ struct Services {
   MetricsRegistry* metrics = nullptr;
   SystemStatus* system = nullptr;
   service::Records* records = nullptr;
+  // The OpenAPI document of all tables; set by the dispatcher, which generates it.
+  const std::string* openapi = nullptr;
 };
 
 }  // namespace strata::rest
