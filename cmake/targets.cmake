@@ -1,10 +1,10 @@
-# strata_library(name DEPENDS targets...): a static library from the folder's *.cpp, and a test program
+# strata_library(name DEPENDS targets...): a static library from the folder's *.cpp but main.cpp, and a test program
 # <name>_test from its *_test.cpp, registered with ctest case by case.
 function(strata_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;TEST_DEPENDS")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
