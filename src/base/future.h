@@ -205,6 +205,9 @@ class [[nodiscard]] Future {
     state->set_cancel_hook([source] { source->cancel(); });
     on_ready([state, next = std::move(next)](Result<T> result) mutable {
       Future<U> outcome(next(std::move(result)));
+      // From here on the source of the second half is the one to tell.
+      state->set_cancel_hook(outcome.cancel_handle());
+      if (state->is_ready()) outcome.cancel();
       outcome.on_ready([state](Result<U> final_result) { state->fulfil(std::move(final_result)); });
     });
     return Future<U>(std::move(state));

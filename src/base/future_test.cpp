@@ -72,6 +72,19 @@ TEST(Future, CancelTellsTheSourceThroughThen) {
   EXPECT_EQ(chained.get().error().code(), ErrorCode::operation_cancelled);
 }
 
+TEST(Future, CancelTellsTheSecondSourceOnceTheFirstHasAnswered) {
+  Promise<int> first;
+  Promise<int> second;
+  bool told = false;
+  second.on_cancel([&] { told = true; });
+  Future<int> both = first.future().then([&second](Result<int>) { return second.future(); });
+  first.fulfil(1);
+  EXPECT_FALSE(both.is_ready());
+  both.cancel();
+  EXPECT_TRUE(told);
+  EXPECT_EQ(both.get().error().code(), ErrorCode::operation_cancelled);
+}
+
 TEST(Future, OnReadyRunsOnceOnFulfil) {
   Promise<int> promise;
   int calls = 0;
