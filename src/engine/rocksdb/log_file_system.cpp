@@ -1,0 +1,121 @@
+#include "engine/rocksdb/log_file_system.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <string>
+
+namespace strata::kv {
+namespace {
+
+// How far ahead zeros are written: little for a log that stays small, at most as much as a sync should have to carry.
+constexpr uint64_t first_ahead_bytes = 256 << 10;
+constexpr uint64_t most_ahead_bytes = 2 << 20;
+// Longer appends are bandwidth, not latency: writing them twice would cost more than it saves.
+constexpr size_t long_append_bytes = 128 << 10;
+
+const std::string& zeros() {
+  static const std::string bytes(64 << 10, '\0');
+  return bytes;
+}
+
+bool is_log_name(const std::string& name) { return name.ends_with(".log"); }
+
+class LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  LogFile(std::unique_ptr<rocksdb::FSWritableFile> target, std::shared_ptr<LogCounters> counters)
+      : FSWritableFileOwnerWrapper(std::move(target)), counters_(std::move(counters)) {}
+
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
+    if (!failure_.ok()) return failure_;
+    rocksdb::IOStatus status = write_zeros(data.size(), options, debug);
+    if (status.ok()) status = FSWritableFileOwnerWrapper::PositionedAppend(data, size_, options, debug);
+    if (!status.ok()) {
+      counters_->failed_appends.fetch_add(1);
+      failure_ = status;
+      return status;
+    }
+    size_ += data.size();
+    zeroed_end_ = std::max(zeroed_end_, size_);
+    counters_->bytes.fetch_add(data.size(), std::memory_order_relaxed);
+    return status;
+  }
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           const rocksdb::DataVerificationInfo&, rocksdb::IODebugContext* debug) override {
+    return Append(data, options, debug);
+  }
+
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+    const auto began = std::chrono::steady_clock::now();
+    return counted(FSWritableFileOwnerWrapper::Sync(options, debug), began);
+  }
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+    const auto began = std::chrono::steady_clock::now();
+    return counted(FSWritableFileOwnerWrapper::Fsync(options, debug), began);
+  }
+
+  rocksdb::IOStatus Close(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status;
+    if (zeroed_end_ > size_) status = FSWritableFileOwnerWrapper::Truncate(size_, options, debug);
+    const rocksdb::IOStatus closed = FSWritableFileOwnerWrapper::Close(options, debug);
+    return status.ok() ? closed : status;
+  }
+  uint64_t GetFileSize(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override { return size_; }
+
+  // Space is allocated by the zeros.
+  void SetPreallocationBlockSize(size_t) override {}
+  void PrepareWrite(size_t, size_t, const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {}
+  rocksdb::IOStatus Allocate(uint64_t, uint64_t, const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+    return rocksdb::IOStatus::OK();
+  }
+
+ private:
+  // So that `next` bytes fit below zeroed_end_. A failure leaves the log as it was: there was room for no record.
+  rocksdb::IOStatus write_zeros(size_t next, const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) {
+    if (size_ + next <= zeroed_end_ || next >= long_append_bytes) return rocksdb::IOStatus::OK();
+    const uint64_t end = size_ + next + ahead_;
+    ahead_ = std::min(ahead_ * 2, most_ahead_bytes);
+    while (zeroed_end_ < end) {
+      const uint64_t count = std::min<uint64_t>(zeros().size(), end - zeroed_end_);
+      const rocksdb::IOStatus status = FSWritableFileOwnerWrapper::PositionedAppend(
+          rocksdb::Slice(zeros().data(), count), zeroed_end_, options, debug);
+      if (!status.ok()) return status;
+      zeroed_end_ += count;
+    }
+    return rocksdb::IOStatus::OK();
+  }
+
+  rocksdb::IOStatus counted(const rocksdb::IOStatus& status, std::chrono::steady_clock::time_point began) {
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+    const auto took_us = static_cast<uint64_t>(took.count());
+    const int bucket = std::min(static_cast<int>(std::bit_width(took_us)), LogCounters::sync_buckets - 1);
+    counters_->syncs.fetch_add(1, std::memory_order_relaxed);
+    counters_->sync_us_bucket[bucket].fetch_add(1, std::memory_order_relaxed);
+    counters_->sync_us_sum.fetch_add(took_us, std::memory_order_relaxed);
+    counters_->last_sync_us.store(took.count(), std::memory_order_relaxed);
+    if (!status.ok()) {
+      counters_->failed_syncs.fetch_add(1);
+      failure_ = status;
+    }
+    return status;
+  }
+
+  const std::shared_ptr<LogCounters> counters_;
+  uint64_t size_ = 0;
+  uint64_t zeroed_end_ = 0;
+  uint64_t ahead_ = first_ahead_bytes;
+  rocksdb::IOStatus failure_;
+};
+
+}  // namespace
+
+rocksdb::IOStatus LogFileSystem::NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                                 std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                                 rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+  if (status.ok() && is_log_name(name)) *file = std::make_unique<LogFile>(std::move(*file), counters_);
+  return status;
+}
+
+}  // namespace strata::kv

@@ -1,0 +1,49 @@
+// LogFileSystem: a file system whose write-ahead logs are written ahead with zeros.
+//
+// Purpose:       an append that stays inside a file needs no change of its inode or its extents, so that a sync is the
+//                data alone: 75-95 us against 180 us for appends past the end and 125-210 us for fallocate (medians,
+//                8 KiB records, ext4, virtual disk). It also counts syncs and knows which of them failed.
+// Ownership:     wraps the file system it is given; files wrap its files.
+// Thread safety: as the wrapped one; counters from any thread.
+// Invariants:    behind a log's last record there are zeros or nothing, never older records: RocksDB's reader takes a
+//                zero record for the end of the log, which keeps kPointInTimeRecovery exact. (Recycling old logs does
+//                not: RocksDB 7 ignores recycle_log_file_num in this mode.) After a failed append or sync a log
+//                accepts nothing more.
+#pragma once
+
+#include <rocksdb/file_system.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+namespace strata::kv {
+
+struct LogCounters {
+  // Syncs that took less than 2^i microseconds; the last: all others.
+  static constexpr int sync_buckets = 24;
+  std::atomic<uint64_t> bytes = 0;
+  std::atomic<uint64_t> syncs = 0;
+  std::atomic<uint64_t> sync_us_bucket[sync_buckets] = {};
+  std::atomic<uint64_t> sync_us_sum = 0;
+  std::atomic<int64_t> last_sync_us = 0;
+  std::atomic<uint64_t> failed_appends = 0;
+  std::atomic<uint64_t> failed_syncs = 0;
+};
+
+class LogFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit LogFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target) : FileSystemWrapper(target) {}
+
+  const char* Name() const override { return "StrataLogFileSystem"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+
+  const LogCounters& counters() const { return *counters_; }
+
+ private:
+  std::shared_ptr<LogCounters> counters_ = std::make_shared<LogCounters>();
+};
+
+}  // namespace strata::kv
