@@ -1,0 +1,37 @@
+"""Fixtures of the scenarios: a running server for each engine, shared by the tests of a process, and a namespace for each test."""
+
+import itertools
+import os
+
+import pytest
+
+from strata_server import Server
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session", params=["memory", "rocksdb"])
+def server(request):
+    with Server(engine=request.param) as running:
+        yield running
+        assert running.stop() == 0, running.log()
+
+
+@pytest.fixture
+def client(server):
+    connection = server.client()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def namespace(client):
+    name = f"scenario-{os.getpid()}-{next(_names)}"
+    assert client.put(f"/api/v1/{name}").status == 201
+    yield name
+    assert client.delete(f"/api/v1/{name}").status == 200
+
+
+@pytest.fixture
+def base(namespace):
+    return f"/api/v1/{namespace}"
