@@ -1,0 +1,29 @@
+#include "app/check.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/rocksdb/rocksdb_engine.h"
+
+namespace strata::app {
+
+Exit run_check(const CheckCommand& command) {
+  std::string directory = command.database;
+  if (directory.empty()) {
+    const char* variable = std::getenv("STRATA_DATABASE");
+    directory = variable != nullptr && *variable != '\0' ? variable : Settings().database;
+  }
+  const Result<kv::RocksdbReport> report = kv::RocksdbEngine::verify(directory);
+  if (!report.ok()) {
+    const bool damaged = report.error().code() == ErrorCode::corruption;
+    fmt::print(stderr, "strata: {}: {}{}\n", directory, damaged ? "damaged: " : "", report.error().message());
+    return damaged ? Exit::damaged : Exit::database;
+  }
+  fmt::print("{}: sound; format {}, version {}, {} files of {} bytes, about {} keys\n", directory, report->format,
+             report->version, report->files, report->file_bytes, report->keys);
+  return Exit::ok;
+}
+
+}  // namespace strata::app

@@ -1,0 +1,46 @@
+// The command line of the program: subcommands, options, help.
+//
+// Purpose:       argv to one command; the options of `start` come from app/settings' table.
+// Ownership:     values.
+// Thread safety: pure function.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "app/settings.h"
+
+namespace strata::app {
+
+// What the program's exit tells; --help lists them.
+enum class Exit : int {
+  ok = 0,
+  failed = 1,
+  usage = 2,           // an option, variable or file that is not understood, or not allowed
+  database = 3,        // the data directory is in use, foreign, or cannot be opened
+  damaged = 4,         // check found damage
+  address_in_use = 5,  // the port is taken or the address is not ours
+};
+
+struct StartCommand {
+  RawValues flags;
+  std::string config_file;  // of --config; empty: STRATA_CONFIG's, or none
+};
+struct CheckCommand {
+  std::string database;
+};
+struct VersionCommand {};
+// Nothing to do but print: help, or what was wrong.
+struct PrintCommand {
+  std::string text;
+  Exit exit;
+};
+using Command = std::variant<StartCommand, CheckCommand, VersionCommand, PrintCommand>;
+
+Command parse_command_line(std::vector<std::string> arguments);
+
+std::string version_number();  // "0.1.0"
+std::string version_text();    // "strata 0.1.0"
+
+}  // namespace strata::app

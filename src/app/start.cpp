@@ -1,0 +1,205 @@
+#include "app/start.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "app/config_file.h"
+#include "app/engine_metrics.h"
+#include "app/service_manager.h"
+#include "app/signals.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "engine/memory/memory_engine.h"
+#include "engine/rocksdb/rocksdb_engine.h"
+#include "faces/rest/dispatcher.h"
+#include "faces/rest/records_routes.h"
+#include "faces/rest/server.h"
+#include "faces/rest/system_routes.h"
+#include "kv/database.h"
+#include "service/records.h"
+
+namespace strata::app {
+namespace {
+
+Result<Settings> read_settings(const StartCommand& command) {
+  Sources sources;
+  sources.flags = command.flags;
+  sources.environment = read_environment(std::getenv);
+  sources.file_name = command.config_file;
+  if (const char* variable = std::getenv("STRATA_CONFIG"); sources.file_name.empty() && variable != nullptr) {
+    sources.file_name = variable;
+  }
+  if (!sources.file_name.empty()) {
+    ASSIGN_OR_RETURN(sources.file, read_config_file(sources.file_name));
+  }
+  return resolve(sources);
+}
+
+// A connection is a descriptor, and the usual soft limit of 1,024 is a tenth of max-connections.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// What a server is made of, in the order in which it is built; taken apart in reverse.
+class Program {
+ public:
+  explicit Program(const Settings& settings) : settings_(settings), status_(version_number()) {}
+
+  Result<void> open_store();
+  Result<void> serve();
+  // False: something would not end, and the process has to.
+  bool stop();
+
+ private:
+  rest::ServerOptions server_options() const;
+
+  const Settings& settings_;
+  MetricsRegistry metrics_;
+  rest::SystemStatus status_;
+  std::shared_ptr<kv::RocksdbEngine> rocksdb_;
+  std::unique_ptr<kv::Database> database_;
+  std::unique_ptr<service::Records> records_;
+  rest::Services services_;
+  std::unique_ptr<rest::Dispatcher> dispatcher_;
+  std::unique_ptr<rest::Server> server_;
+};
+
+Result<void> Program::open_store() {
+  register_process_metrics(metrics_);
+  std::shared_ptr<kv::Engine> engine;
+  if (settings_.engine == EngineKind::memory) {
+    engine = std::make_shared<kv::MemoryEngine>();
+  } else {
+    kv::RocksdbOptions options;
+    options.directory = settings_.database;
+    options.durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
+    options.block_cache_bytes = static_cast<size_t>(settings_.block_cache_bytes);
+    options.write_buffer_bytes = static_cast<size_t>(settings_.write_buffer_bytes);
+    ASSIGN_OR_RETURN(rocksdb_, kv::RocksdbEngine::open(std::move(options)));
+    register_engine_metrics(metrics_, rocksdb_);
+    status_.add_check("writes", [engine = rocksdb_]() -> std::string {
+      const Result<void> health = engine->health();
+      return health.ok() ? "" : std::string(health.error().message());
+    });
+    engine = rocksdb_;
+  }
+  database_ = std::make_unique<kv::Database>(std::move(engine));
+
+  service::RecordsOptions options;
+  options.durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
+  records_ = std::make_unique<service::Records>(*database_, options);
+  return records_->open(settings_.namespaces);
+}
+
+rest::ServerOptions Program::server_options() const {
+  rest::ServerOptions options;
+  options.bind = settings_.bind;
+  options.port = settings_.port;
+  options.io_threads = static_cast<int>(settings_.io_threads);
+  options.header_timeout_ms = settings_.header_timeout_ms;
+  options.body_timeout_ms = settings_.body_timeout_ms;
+  options.write_timeout_ms = settings_.write_timeout_ms;
+  options.keep_alive_timeout_ms = settings_.keep_alive_timeout_ms;
+  options.drain_timeout_ms = settings_.drain_timeout_ms;
+  options.max_connections = static_cast<size_t>(settings_.max_connections);
+  options.max_requests_in_flight = static_cast<size_t>(settings_.max_requests_in_flight);
+  return options;
+}
+
+Result<void> Program::serve() {
+  services_.metrics = &metrics_;
+  services_.system = &status_;
+  services_.records = records_.get();
+
+  rest::DispatcherOptions options;
+  options.api_keys = settings_.api_keys;
+  options.request_timeout_ms = settings_.request_timeout_ms;
+  options.version = version_number();
+  dispatcher_ = std::make_unique<rest::Dispatcher>(
+      std::vector<std::span<const rest::Route>>{rest::system_routes(), rest::records_routes()}, services_, metrics_,
+      std::move(options));
+  server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
+  RETURN_IF_ERROR(server_->start());
+  status_.set_started();
+
+  const bool ipv6 = settings_.bind.find(':') != std::string::npos;
+  const std::string address =
+      fmt::format("{}{}{}:{}", ipv6 ? "[" : "", settings_.bind, ipv6 ? "]" : "", server_->port());
+  log::info("ready", {{"http", address}, {"keys", settings_.api_keys.size()}});
+  fmt::print("strata ready http={}\n", address);
+  std::fflush(stdout);
+  tell_service_manager("READY=1");
+  return {};
+}
+
+bool Program::stop() {
+  tell_service_manager("STOPPING=1");
+  const bool ended = server_->stop();
+  if (rocksdb_) {
+    if (const Result<void> synced = rocksdb_->sync(); !synced.ok()) {
+      log::error("the last writes may not be on disk", {{"error", synced.error().message()}});
+    }
+  }
+  return ended;
+}
+
+void log_settings(const Settings& settings) {
+  log::info("starting", {{"version", version_number()},
+                         {"engine", settings.engine == EngineKind::memory ? "memory" : "rocksdb"},
+                         {"database", settings.engine == EngineKind::memory ? std::string_view() : settings.database},
+                         {"durability", settings.sync_commits ? "sync" : "async"}});
+  log::info("nothing listens on the gRPC port in this version", {{"grpc_port", settings.grpc_port}});
+  if (!is_loopback(settings.bind) && settings.api_keys.empty()) {
+    log::warning("every host that reaches this address may read and write everything: no keys are set",
+                 {{"bind", settings.bind}});
+  }
+}
+
+Exit could_not(std::string_view what, const Error& error, Exit exit) {
+  log::error(what, {{"error", error.message()}});
+  return exit;
+}
+
+}  // namespace
+
+Exit run_start(const StartCommand& command) {
+  const Result<Settings> settings = read_settings(command);
+  if (!settings.ok()) {
+    fmt::print(stderr, "strata: {}\n", settings.error().message());
+    return Exit::usage;
+  }
+  log::configure(settings->log_format, settings->log_level);
+  block_termination_signals();
+  raise_descriptor_limit();
+  log_settings(*settings);
+
+  Program program(*settings);
+  if (const Result<void> opened = program.open_store(); !opened.ok()) {
+    const bool damaged = opened.error().code() == ErrorCode::corruption;
+    return could_not("cannot open the data directory", opened.error(), damaged ? Exit::damaged : Exit::database);
+  }
+  if (const Result<void> served = program.serve(); !served.ok()) {
+    return could_not("cannot listen", served.error(), Exit::address_in_use);
+  }
+  const int signal = wait_for_termination_signal();
+  log::info("stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  end_at_once_on_next_signal();
+  if (!program.stop()) {
+    // Its threads still use what would be destroyed now.
+    log::error("a request did not end within drain-timeout-ms; ending without it");
+    _exit(static_cast<int>(Exit::failed));
+  }
+  log::info("stopped");
+  return Exit::ok;
+}
+
+}  // namespace strata::app
