@@ -145,13 +145,15 @@ class MergedRead : public std::enable_shared_from_this<MergedRead> {
   std::optional<Error> merge_entries(Iterator entry, Iterator last, const Rows& rows, BytesView begin, BytesView end,
                                      Before before) {
     size_t i = 0;
+    Bytes position(range_.reverse ? end : begin);
     while (!is_full_ && (entry != last || i < rows.size())) {
       if (entry == last || (i < rows.size() && before(rows.key(i), entry->first))) {
-        if (blocked(rows.key(i))) return Error(ErrorCode::accessed_unreadable);
+        if (passes_unreadable(position, rows.key(i))) return Error(ErrorCode::accessed_unreadable);
         add(rows.key(i), rows.value(i));
         ++i;
         continue;
       }
+      if (passes_unreadable(position, entry->first)) return Error(ErrorCode::accessed_unreadable);
       std::optional<BytesView> stored;
       if (i < rows.size() && rows.key(i) == entry->first) stored = rows.value(i++);
       if (entry->second.is_unreadable) {
@@ -168,7 +170,15 @@ class MergedRead : public std::enable_shared_from_this<MergedRead> {
     return std::nullopt;
   }
 
-  bool blocked(BytesView key) { return !state_->options.bypass_unreadable && writes().unreadable().contains(key); }
+  // Moves `position` to `key`. True where the commit may put a key in between: what follows would not be next.
+  bool passes_unreadable(Bytes& position, BytesView key) {
+    const RangeSet& unreadable = writes().unreadable();
+    if (unreadable.empty() || state_->options.bypass_unreadable) return false;
+    if (unreadable.contains(key)) return true;
+    const bool passes = range_.reverse ? unreadable.intersects(key, position) : unreadable.intersects(position, key);
+    position = key;
+    return passes;
+  }
 
   void add(BytesView key, BytesView value) {
     page_.rows.append(key, value);

@@ -188,7 +188,7 @@ void TransactionState::apply_to_write_map(const Mutation& mutation) {
     case MutationType::set:
       return write_map_.set(mutation.key, mutation.value);
     case MutationType::clear:
-      return write_map_.clear(mutation.key);
+      return write_map_.clear(request.arena, mutation.key);
     case MutationType::clear_range:
       return write_map_.clear_range(mutation.key, mutation.value);
     case MutationType::set_versionstamped_value:

@@ -5,13 +5,18 @@
 namespace strata::kv {
 
 void WriteMap::set(BytesView key, BytesView value) {
-  Entry& entry = entries_[key];
+  const auto [at, is_new] = entries_.try_emplace(key);
+  Entry& entry = at->second;
+  // As in FoundationDB, what is unreadable stays so until it is cleared.
+  if (is_new && unreadable_.contains(key)) entry.is_unreadable = true;
+  if (entry.is_unreadable) return;
   entry = Entry{};
   entry.is_known = true;
   entry.known = value;
 }
 
-void WriteMap::clear(BytesView key) {
+void WriteMap::clear(Arena& arena, BytesView key) {
+  if (unreadable_.contains(key)) unreadable_.subtract(key, arena.copy_key_after(key));
   Entry& entry = entries_[key];
   entry = Entry{};
   entry.is_known = true;

@@ -42,7 +42,7 @@ class WriteMap {
 
   // Views must live as long as the map; `arena` takes folded values.
   void set(BytesView key, BytesView value);
-  void clear(BytesView key);
+  void clear(Arena& arena, BytesView key);
   void clear_range(BytesView begin, BytesView end);
   void atomic(Arena& arena, MutationType type, BytesView key, BytesView operand, size_t value_limit_bytes);
   void set_unreadable(BytesView key);

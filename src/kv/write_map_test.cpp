@@ -10,9 +10,11 @@ using Sight = WriteMap::Sight;
 
 TEST(WriteMap, AnEntryBeatsUnreadableBeatsClearedBeatsStored) {
   WriteMap map;
+  Arena arena;
   EXPECT_TRUE(map.empty());
   map.clear_range("a", "z");
   map.add_unreadable_range("f", "m");
+  map.clear(arena, "g");
   map.set("g", "value");
   EXPECT_EQ(map.look("0").sight, Sight::stored);
   EXPECT_EQ(map.look("b").sight, Sight::known);
@@ -30,6 +32,22 @@ TEST(WriteMap, ClearRangeMakesUnreadableKeysKnownAgain) {
   EXPECT_EQ(map.look("c").sight, Sight::known);
   EXPECT_EQ(map.look("e").sight, Sight::known);
   EXPECT_EQ(map.look("f").sight, Sight::unreadable);
+}
+
+TEST(WriteMap, SetOnAnUnreadableKeyLeavesItUnreadableUntilItIsCleared) {
+  WriteMap map;
+  Arena arena;
+  map.set_unreadable("a");
+  map.add_unreadable_range("b", "d");
+  for (const char* key : {"a", "b", "c"}) {
+    map.set(key, "x");
+    EXPECT_EQ(map.look(key).sight, Sight::unreadable) << key;
+    map.clear(arena, key);
+    EXPECT_EQ(map.look(key).sight, Sight::known) << key;
+    map.set(key, "x");
+    EXPECT_EQ(map.look(key).entry->known, "x") << key;
+  }
+  EXPECT_EQ(map.look("bb").sight, Sight::unreadable);
 }
 
 TEST(WriteMap, AtomicOnAnUnreadableKeyLeavesItUnreadable) {
