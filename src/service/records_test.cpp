@@ -1,13 +1,16 @@
 #include "service/records.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "base/random.h"
 #include "engine/memory/memory_engine.h"
+#include "engine/rocksdb/rocksdb_engine.h"
 #include "layers/records/log_record.h"
-#include "layers/records/test_store.h"
+#include "layers/records/store_test.h"
 
 namespace strata::service {
 namespace {
@@ -15,10 +18,34 @@ namespace {
 Operation put(BytesView key, BytesView value) { return {.type = OperationType::put_value, .key = key, .value = value}; }
 Operation remove(BytesView key) { return {.type = OperationType::delete_value, .key = key}; }
 
-class RecordsService : public testing::Test {
+// A store in a directory of its own, which goes with it.
+class TemporaryStore {
+ public:
+  TemporaryStore() {
+    std::string name = (std::filesystem::temp_directory_path() / "strata-records-XXXXXX").string();
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    directory_ = name;
+  }
+  ~TemporaryStore() { std::filesystem::remove_all(directory_); }
+
+  std::shared_ptr<kv::Engine> open() const {
+    kv::RocksdbOptions options;
+    options.directory = directory_ / "data";
+    // These tests are about what is stored, not about when: no sync to wait for.
+    options.durability = kv::Durability::async;
+    auto engine = kv::RocksdbEngine::open(std::move(options));
+    EXPECT_TRUE(engine.ok());
+    return *engine;
+  }
+
+ private:
+  std::filesystem::path directory_;
+};
+
+class RecordsServiceBase : public testing::Test {
  protected:
-  explicit RecordsService(const kv::MemoryEngineOptions& options = {})
-      : engine_(std::make_shared<kv::MemoryEngine>(options)), database_(engine_), records_(database_, {}) {
+  explicit RecordsServiceBase(std::shared_ptr<kv::Engine> engine)
+      : database_(std::move(engine)), records_(database_, {.durability = kv::Durability::engine_default}) {
     EXPECT_TRUE(records_.open({}).ok());
   }
 
@@ -36,12 +63,24 @@ class RecordsService : public testing::Test {
     return result.ok() ? ErrorCode::internal : result.error().code();
   }
 
-  std::shared_ptr<kv::MemoryEngine> engine_;
   kv::Database database_;
   Records records_;
 };
 
-TEST_F(RecordsService, DefaultExistsAndOthersAreMade) {
+enum class EngineKind { memory, rocksdb };
+
+class RecordsService : private TemporaryStore,
+                       public RecordsServiceBase,
+                       public testing::WithParamInterface<EngineKind> {
+ protected:
+  RecordsService()
+      : RecordsServiceBase(GetParam() == EngineKind::rocksdb ? open() : std::make_shared<kv::MemoryEngine>()) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, RecordsService, testing::Values(EngineKind::memory, EngineKind::rocksdb),
+                         [](const auto& kind) { return kind.param == EngineKind::memory ? "memory" : "rocksdb"; });
+
+TEST_P(RecordsService, DefaultExistsAndOthersAreMade) {
   EXPECT_EQ(get("default", "k"), "<absent>");
   EXPECT_EQ(get("other", "k"), "namespace not found: other");
   EXPECT_EQ(records_.ensure_namespace({}, "other").value(), true);
@@ -52,7 +91,7 @@ TEST_F(RecordsService, DefaultExistsAndOthersAreMade) {
   EXPECT_EQ(get("x", "k"), "<absent>");
 }
 
-TEST_F(RecordsService, EveryMethodKnowsAMissingNamespace) {
+TEST_P(RecordsService, EveryMethodKnowsAMissingNamespace) {
   EXPECT_EQ(code(write("no", {put("k", "v")})), ErrorCode::not_found);
   EXPECT_EQ(code(write("no", {})), ErrorCode::not_found);
   EXPECT_EQ(code(records_.remove_namespace({}, "no")), ErrorCode::not_found);
@@ -62,11 +101,11 @@ TEST_F(RecordsService, EveryMethodKnowsAMissingNamespace) {
   EXPECT_EQ(code(write(long_name, {put("k", "v")})), ErrorCode::not_found);
 }
 
-TEST_F(RecordsService, DefaultCannotBeRemoved) {
+TEST_P(RecordsService, DefaultCannotBeRemoved) {
   EXPECT_EQ(code(records_.remove_namespace({}, "default")), ErrorCode::invalid_argument);
 }
 
-TEST_F(RecordsService, ANamespaceMadeAnewIsEmptyThoughItsNumberWasCached) {
+TEST_P(RecordsService, ANamespaceMadeAnewIsEmptyThoughItsNumberWasCached) {
   ASSERT_TRUE(records_.ensure_namespace({}, "a").ok());
   ASSERT_TRUE(write("a", {put("k", "old")}).ok());
   EXPECT_EQ(get("a", "k"), "old");
@@ -80,7 +119,7 @@ TEST_F(RecordsService, ANamespaceMadeAnewIsEmptyThoughItsNumberWasCached) {
   EXPECT_EQ(get("a", "k"), "new");
 }
 
-TEST_F(RecordsService, AWriteIsAllOrNothing) {
+TEST_P(RecordsService, AWriteIsAllOrNothing) {
   const Bytes long_key(records::max_key_bytes + 1, 'k');
   EXPECT_EQ(code(write("default", {put("a", "1"), put(long_key, "2")})), ErrorCode::key_too_large);
   EXPECT_EQ(code(write("default", {put("a", "1"), put("", "2")})), ErrorCode::invalid_argument);
@@ -96,13 +135,13 @@ TEST_F(RecordsService, AWriteIsAllOrNothing) {
   EXPECT_EQ(get("default", "b"), large);
 }
 
-TEST_F(RecordsService, OperationsApplyInOrder) {
+TEST_P(RecordsService, OperationsApplyInOrder) {
   ASSERT_TRUE(write("default", {put("a", "1"), put("a", "2"), put("b", "1"), remove("b")}).ok());
   EXPECT_EQ(get("default", "a"), "2");
   EXPECT_EQ(get("default", "b"), "<absent>");
 }
 
-TEST_F(RecordsService, CompareAndSet) {
+TEST_P(RecordsService, CompareAndSet) {
   EXPECT_EQ(code(write("default", {put("k", "1")}, "*")), ErrorCode::precondition_failed);
   ASSERT_TRUE(write("default", {put("k", "1")}).ok());
   const std::string first = version_of("k");
@@ -116,7 +155,7 @@ TEST_F(RecordsService, CompareAndSet) {
   EXPECT_EQ(code(write("default", {put("a", "1"), put("b", "1")}, "*")), ErrorCode::invalid_argument);
 }
 
-TEST_F(RecordsService, OfManyCompareAndSetsOneWins) {
+TEST_P(RecordsService, OfManyCompareAndSetsOneWins) {
   ASSERT_TRUE(write("default", {put("k", "0")}).ok());
   const std::string version = version_of("k");
   std::atomic<int> won = 0;
@@ -132,7 +171,7 @@ TEST_F(RecordsService, OfManyCompareAndSetsOneWins) {
   EXPECT_EQ(won, 1);
 }
 
-TEST_F(RecordsService, ADeadlineThatIsOver) {
+TEST_P(RecordsService, ADeadlineThatIsOver) {
   const Context late{.caller = {}, .deadline_steady_us = 1};
   const std::vector<Operation> operations = {put("k", "v")};
   EXPECT_EQ(code(records_.write(late, {.name_space = "default", .operations = operations})),
@@ -140,17 +179,17 @@ TEST_F(RecordsService, ADeadlineThatIsOver) {
   EXPECT_EQ(get("default", "k"), "<absent>");
 }
 
-TEST_F(RecordsService, ValuesInChunksAreRead) {
+TEST_P(RecordsService, ValuesInChunksAreRead) {
   const Bytes large(1'000'000, 'l');
   ASSERT_TRUE(write("default", {put("k", large)}).ok());
   EXPECT_EQ(get("default", "k"), large);
 }
 
-class RecordsServiceWithFaults : public RecordsService {
+class RecordsServiceWithFaults : public RecordsServiceBase {
  protected:
   RecordsServiceWithFaults()
-      : RecordsService(
-            {.faults = {.transaction_too_old = 0.1, .not_committed = 0.2, .commit_unknown_result_lost = 0.1}}) {}
+      : RecordsServiceBase(std::make_shared<kv::MemoryEngine>(kv::MemoryEngineOptions{
+            .faults = {.transaction_too_old = 0.1, .not_committed = 0.2, .commit_unknown_result_lost = 0.1}})) {}
 };
 
 TEST_F(RecordsServiceWithFaults, CommitsThatFailAreTriedAgain) {
@@ -164,7 +203,7 @@ TEST_F(RecordsServiceWithFaults, CommitsThatFailAreTriedAgain) {
 
 // Small and large puts, deletes, rows and columns of a few hot keys from many threads: no write is refused, no chunk is
 // left without its head, and the log replayed gives the data.
-TEST_F(RecordsService, RacingWritersLeaveNoOrphans) {
+TEST_P(RecordsService, RacingWritersLeaveNoOrphans) {
   constexpr int thread_count = 4;
   constexpr int writes = 60;
   const Bytes large(200'000, 'l');

@@ -6,7 +6,7 @@
 
 #include "layers/records/apply.h"
 #include "layers/records/log_record.h"
-#include "layers/records/test_store.h"
+#include "layers/records/store_test.h"
 
 namespace strata::records {
 namespace {

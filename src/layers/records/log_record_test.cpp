@@ -4,7 +4,7 @@
 
 #include "base/random.h"
 #include "layers/records/apply.h"
-#include "layers/records/test_store.h"
+#include "layers/records/store_test.h"
 
 namespace strata::records {
 namespace {

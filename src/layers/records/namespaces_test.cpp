@@ -1,7 +1,7 @@
 #include "layers/records/namespaces.h"
 
 #include "layers/records/apply.h"
-#include "layers/records/test_store.h"
+#include "layers/records/store_test.h"
 #include "layers/records/values.h"
 
 namespace strata::records {

@@ -1,6 +1,6 @@
 #include "layers/records/rows.h"
 
-#include "layers/records/test_store.h"
+#include "layers/records/store_test.h"
 
 namespace strata::records {
 namespace {
