@@ -63,7 +63,8 @@ Result<void> finish_commit(TransactionState& state, uint64_t attempt, const Resu
     return answer.error();
   }
   for (auto& stamp : finished.stamps) stamp.fulfil(make_versionstamp(*answer));
-  start_watches(*state.engine, std::move(finished.watches), answer->version);
+  // As of just before: what this commit itself changed after it set the watch is a change too.
+  start_watches(*state.engine, std::move(finished.watches), answer->version - 1);
   return {};
 }
 
