@@ -4,8 +4,8 @@ namespace strata::kv {
 namespace {
 
 constexpr uint64_t first_slots = 1'024;
-// How many publications may pass while hand_out looks at a slot: fewer than a ring holds and than stay anyway.
-constexpr uint64_t hand_out_lag = first_slots / 2;
+// How many publications may pass while hand_out looks at a slot; far fewer than a ring holds and than stay anyway.
+constexpr uint64_t hand_out_lag = 32;
 constexpr int64_t not_superseded = INT64_MAX;
 
 unsigned this_thread_number() {
