@@ -158,7 +158,7 @@ Result<size_t> Connection::read_sized(std::span<char> into) {
 Result<size_t> Connection::read_chunked(std::span<char> into) {
   Bytes& raw = work_->chunked_input;
   while (chunks_left_) {
-    const Result<RequestParser::Decoded> decoded = work_->parser.decode_chunked(raw, into);
+    const Result<ChunkDecoder::Step> decoded = work_->parser.decode_chunked(raw, into);
     if (!decoded.ok()) return body_error(decoded.error());
     raw.erase(0, decoded->consumed);
     if (decoded->done) chunks_left_ = false;

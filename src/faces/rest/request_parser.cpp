@@ -13,9 +13,6 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-// A chunk's header line with its extensions, or the trailer: what comes in pieces is gathered up to this.
-constexpr size_t max_chunk_header_bytes = 16'384;
-
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 Error bad(const char* what) { return {ErrorCode::invalid_argument, std::string("malformed request: ") + what}; }
@@ -64,16 +61,7 @@ std::optional<std::string_view> origin_form(std::string_view target) {
   return std::nullopt;
 }
 
-}  // namespace
-
-void RequestHead::clear() {
-  std::vector<HeaderField> kept = std::move(fields);
-  kept.clear();
-  *this = RequestHead();
-  fields = std::move(kept);
-}
-
-class RequestParser::BeastParser final : public http::basic_parser<true> {
+class BeastParser final : public http::basic_parser<true> {
  public:
   BeastParser(const ParserLimits& limits, RequestHead& head) : limits_(limits), head_(head) {
     body_limit(boost::none);
@@ -81,8 +69,6 @@ class RequestParser::BeastParser final : public http::basic_parser<true> {
   }
 
   const std::optional<Error>& refused() const { return refused_; }
-  std::span<char> output;
-  size_t produced = 0;
 
  private:
   void on_request_impl(http::verb verb, beast::string_view method_text, beast::string_view target, int version,
@@ -96,7 +82,6 @@ class RequestParser::BeastParser final : public http::basic_parser<true> {
 
   void on_field_impl(http::field name, beast::string_view name_text, beast::string_view value_text,
                      beast::error_code& error) override {
-    if (head_done_) return;  // of a trailer: Beast has checked its form, its content is ignored
     const std::string_view value = view(value_text);
     if (head_.fields.size() >= limits_.max_fields) return refuse(ErrorCode::headers_too_large, error);
     head_.fields.push_back({view(name_text), value});
@@ -151,7 +136,6 @@ class RequestParser::BeastParser final : public http::basic_parser<true> {
   }
 
   void on_header_impl(beast::error_code& error) override {
-    head_done_ = true;
     if (head_.http_1_0) {
       // A 1.0 proxy that does not know chunks would pass them on as the next request.
       if (head_.chunked) return refuse(bad("Transfer-Encoding in HTTP/1.0"), error);
@@ -161,13 +145,6 @@ class RequestParser::BeastParser final : public http::basic_parser<true> {
     }
   }
 
-  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, beast::error_code&) override {
-    const size_t count = std::min(body.size(), output.size() - produced);
-    std::memcpy(output.data() + produced, body.data(), count);
-    produced += count;
-    return count;
-  }
-
   void refuse(Error refusal, beast::error_code& error) {
     refused_ = std::move(refusal);
     error = http::error::bad_field;
@@ -175,7 +152,8 @@ class RequestParser::BeastParser final : public http::basic_parser<true> {
 
   void on_response_impl(int, beast::string_view, int, beast::error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, beast::error_code&) override {}
-  std::size_t on_body_impl(beast::string_view body, beast::error_code&) override { return body.size(); }
+  std::size_t on_body_impl(beast::string_view, beast::error_code&) override { return 0; }
+  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view, beast::error_code&) override { return 0; }
   void on_chunk_header_impl(std::uint64_t, beast::string_view, beast::error_code&) override {}
   void on_finish_impl(beast::error_code&) override {}
   // Pure in later versions of Beast, unknown to earlier ones: it cannot say `override`.
@@ -188,17 +166,32 @@ class RequestParser::BeastParser final : public http::basic_parser<true> {
   RequestHead& head_;
   std::optional<Error> refused_;
   bool has_host_ = false;
-  bool head_done_ = false;
 };
 
-RequestParser::RequestParser(ParserLimits limits) : limits_(limits) {}
-RequestParser::~RequestParser() = default;
+Result<void> finish_head(bool keep_alive, RequestHead& head) {
+  head.keep_alive = keep_alive;
+  if (head.method == Method::other) return {};  // CONNECT host:port among them; refused as an unknown method
+  if (head.target == "*" && head.method == Method::options) return {};
+  const std::optional<std::string_view> target = origin_form(head.target);
+  if (!target || target->find('#') != std::string_view::npos) return bad("request target");
+  head.target = *target;
+  return {};
+}
+
+}  // namespace
+
+void RequestHead::clear() {
+  std::vector<HeaderField> kept = std::move(fields);
+  kept.clear();
+  *this = RequestHead();
+  fields = std::move(kept);
+}
 
 void RequestParser::reset() {
-  beast_.reset();
   scanned_ = 0;
   head_end_ = 0;
   line_count_ = 0;
+  chunks_ = ChunkDecoder();
 }
 
 // Looks at every line once, however the bytes arrive, so that Beast sees each head once and whole: a client that sends
@@ -236,45 +229,15 @@ Result<size_t> RequestParser::parse_head(BytesView input, RequestHead& head) {
   if (head_end_ == 0) return size_t{0};
 
   head.clear();
-  beast_ = std::make_unique<BeastParser>(limits_, head);
-  beast::error_code error;
-  const size_t consumed = beast_->put(boost::asio::const_buffer(rest.data(), head_end_), error);
-  if (beast_->refused()) return *beast_->refused();
+  boost::beast::error_code error;
+  BeastParser beast(limits_, head);
+  const size_t consumed = beast.put(boost::asio::const_buffer(rest.data(), head_end_), error);
+  if (beast.refused()) return *beast.refused();
   if (error == http::error::need_more) return bad("incomplete header");
   if (error) return from_beast(error);
-  if (consumed != head_end_ || !beast_->is_header_done()) return bad("header");
-  RETURN_IF_ERROR(finish_head(head));
+  if (consumed != head_end_ || !beast.is_header_done()) return bad("header");
+  RETURN_IF_ERROR(finish_head(beast.keep_alive(), head));
   return skipped + head_end_;
-}
-
-Result<void> RequestParser::finish_head(RequestHead& head) {
-  head.keep_alive = beast_->keep_alive();
-  if (head.method == Method::other) return {};  // CONNECT host:port among them; refused as an unknown method
-  if (head.target == "*" && head.method == Method::options) return {};
-  const std::optional<std::string_view> target = origin_form(head.target);
-  if (!target || target->find('#') != std::string_view::npos) return bad("request target");
-  head.target = *target;
-  return {};
-}
-
-Result<RequestParser::Decoded> RequestParser::decode_chunked(BytesView input, std::span<char> output) {
-  STRATA_ASSERT(beast_ && beast_->chunked());
-  Decoded decoded;
-  beast_->output = output;
-  beast_->produced = 0;
-  while (!beast_->is_done() && decoded.consumed < input.size() && beast_->produced < output.size()) {
-    beast::error_code error;
-    const BytesView rest = input.substr(decoded.consumed);
-    decoded.consumed += beast_->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
-    if (error == http::error::need_more) {
-      if (input.size() - decoded.consumed > max_chunk_header_bytes) return bad("chunk header or trailer too large");
-      break;
-    }
-    if (error) return from_beast(error);
-  }
-  decoded.produced = beast_->produced;
-  decoded.done = beast_->is_done();
-  return decoded;
 }
 
 }  // namespace strata::rest

@@ -1,4 +1,4 @@
-// RequestParser: bytes of a connection to the head of a request, and a chunked body to its bytes.
+// RequestParser: bytes of a connection to the head of a request.
 //
 // Purpose:       Boost.Beast's parser behind a plain interface, with what Beast leaves open refused: obsolete folding,
 //                bare line feeds, repeated Content-Length, Transfer-Encoding other than chunked, Host missing or
@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -17,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "faces/rest/chunk_decoder.h"
 #include "faces/rest/request.h"
 
 namespace strata::rest {
@@ -50,34 +50,28 @@ struct RequestHead {
 
 class RequestParser {
  public:
-  explicit RequestParser(ParserLimits limits = {});
-  ~RequestParser();
+  explicit RequestParser(ParserLimits limits = {}) : limits_(limits) {}
 
   // Tries to parse a head from the front of `input`; until it succeeds, call again with the same bytes and more behind
   // them (they may have moved). The number of bytes the head took; 0: more bytes are needed.
   Result<size_t> parse_head(BytesView input, RequestHead& head);
 
-  struct Decoded {
-    size_t consumed = 0;
-    size_t produced = 0;
-    bool done = false;  // the last chunk and the trailer have been read
-  };
-  // Of a chunked body, after parse_head. Bytes that were not consumed must be passed again, with more behind them.
-  Result<Decoded> decode_chunked(BytesView input, std::span<char> output);
+  // Of a chunked body, after parse_head.
+  Result<ChunkDecoder::Step> decode_chunked(BytesView input, std::span<char> output) {
+    return chunks_.decode(input, output);
+  }
 
   // Before the next request.
   void reset();
 
  private:
-  class BeastParser;
   Result<void> scan_lines(BytesView input);
-  Result<void> finish_head(RequestHead& head);
 
   const ParserLimits limits_;
-  std::unique_ptr<BeastParser> beast_;
   size_t scanned_ = 0;     // up to here input holds complete lines
   size_t head_end_ = 0;    // behind the empty line, once seen
   size_t line_count_ = 0;  // complete lines, the request line included
+  ChunkDecoder chunks_;
 };
 
 }  // namespace strata::rest
