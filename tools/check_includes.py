@@ -54,6 +54,11 @@ def includes_of(text):
             yield number, match.group(1), match.group(2)
 
 
+def has_helper(path, target):
+    """tests/ and bench/ have headers of their own: beside the file, or written from that folder."""
+    return any((folder / target).is_file() for folder in (pathlib.Path(path).parent, pathlib.Path(path).parents[-2]))
+
+
 def complaints_about(path, text, exists):
     """path: below the repository; exists: whether a path below src/ is a file."""
     inside = path[len("src/"):] if path.startswith("src/") else None
@@ -70,8 +75,7 @@ def complaints_about(path, text, exists):
             continue
         target_part = part_of(target)
         if target_part is None or not exists(target):
-            # tests/ and bench/ have helpers of their own beside them.
-            if inside or not (pathlib.Path(path).parent / target).is_file():
+            if inside or not has_helper(path, target):
                 yield '%s: "%s" is not a path from src/' % (where, target)
             continue
         if part is None or target_part == part or target_part in ALLOWED[part]:

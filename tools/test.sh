@@ -50,7 +50,7 @@ run_scenarios() {
   say "scenarios"
   local code=0
   STRATA_BINARY="$PWD/build/release/strata" /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$jobs" \
-    --junitxml "$results/scenarios.xml" ${1:+-k "$1"} tests/scenarios || code=$?
+    --junitxml "$results/scenarios.xml" ${1:+-k "$1"} tests/scenarios tests/crash || code=$?
   [[ $code == 0 || $code == 5 ]]  # 5: the filter matched none
 }
 
@@ -62,7 +62,7 @@ run_crash_loop() {
     kills=50
     [[ -n "${STRATA_TEST_LONG:-}" ]] && kills=1000
     [[ $mode == async ]] && kills=$((kills / 5))
-    if tests/crash/crash_loop.py --binary build/release/strata --durability "$mode" --kills "$kills"; then
+    if tests/crash/crash_loop.py --binary build/release/strata --verifier build/release/crash_verify --durability "$mode" --kills "$kills"; then
       outcome crash "crash_loop_$mode" passed
     else
       outcome crash "crash_loop_$mode" failed

@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""Kills the server with SIGKILL again and again while clients write, and checks what a restart shows.
+
+With --durability sync: every acknowledged write is there. With async: nothing that was acknowledged more than 100 ms
+(and a margin for this machine) before the kill is lost, and what is lost was the newest. Always: no torn batch, row or
+value, nothing that was never sent, and the log of the namespace tells the same story (crash_verify reads the raw keys).
+"""
+
+import argparse
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import load
+
+START_LIMIT_S = 30
+# Of a machine that is busy with the other tests: the thread that syncs may be late.
+ASYNC_LIMIT_S = 0.100 + 0.400
+
+
+class Server:
+    def __init__(self, binary, directory, durability):
+        self.log = open(directory.parent / "server.log", "a")
+        arguments = [binary, "start", "--database", directory, "--port", "0", "--grpc-port", "0", "--durability", durability]
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.port = None
+
+    def wait_ready(self):
+        line = self.process.stdout.readline()
+        if not line.startswith("strata ready http="):
+            raise AssertionError("the server did not start: exit code %s" % self.process.wait(START_LIMIT_S))
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def kill(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+
+    def reap(self):
+        code = self.process.wait(START_LIMIT_S)
+        self.process.stdout.close()
+        self.log.close()
+        return code
+
+
+def applied_prefix(client, seen, at_least):
+    """How many of the client's operations of this round the store shows; raises if it shows no prefix of them."""
+    operations = client.operations
+    state = dict(client.model)
+    states = [dict(state)]
+    for operation in operations:
+        state.update(operation.effects)
+        states.append(dict(state))
+    keys = client.keys()
+    for count in range(len(operations), at_least - 1, -1):
+        if all(states[count].get(key) == seen[key] for key in keys):
+            return count
+    wrong = [key for key in keys if states[at_least].get(key) != seen[key]]
+    raise AssertionError("client %d shows no state from its operation %d to %d; wrong: %s" % (
+        client.number, at_least, len(operations), wrong))
+
+
+def check_round(clients, seen, durability, killed_at):
+    """(acknowledged, lost): counts of operations; moves the clients' models on."""
+    acknowledged = lost = 0
+    first_lost_ack, last_kept_send = float("inf"), 0.0
+    for client in clients:
+        acks = [operation for operation in client.operations if operation.acknowledged_at is not None]
+        if durability == "sync":
+            at_least = len(acks)
+        else:
+            at_least = sum(operation.acknowledged_at < killed_at - ASYNC_LIMIT_S for operation in acks)
+        count = applied_prefix(client, seen, at_least)
+        for operation in client.operations[:count]:
+            client.model.update(operation.effects)
+            last_kept_send = max(last_kept_send, operation.sent_at)
+        acknowledged += len(acks)
+        for operation in acks[count:]:
+            lost += 1
+            first_lost_ack = min(first_lost_ack, operation.acknowledged_at)
+        client.operations.clear()
+    # Whoever wrote after the answer to a lost write must be lost as well: the store is a prefix of the history.
+    if last_kept_send > first_lost_ack:
+        raise AssertionError("a write was lost that is older than one that was kept")
+    return acknowledged, lost
+
+
+class Campaign:
+    def __init__(self, options):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="strata-crash-"))
+        self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = 0
+
+    def start(self, directory):
+        return Server(self.options.binary, directory, self.options.durability)
+
+    def verify_log(self, directory):
+        if self.options.verifier:
+            subprocess.run([self.options.verifier, directory], check=True, stdout=subprocess.DEVNULL)
+            self.verified += 1
+
+    def kill_while_starting(self, directory):
+        server = self.start(directory)
+        time.sleep(self.random.random() * 0.1)
+        server.kill()
+        server.reap()
+        self.kills += 1
+
+    def round(self, directory, clients):
+        server = self.start(directory)
+        server.wait_ready()
+        killed_at = []
+
+        def kill():
+            killed_at.append(time.monotonic())
+            server.kill()
+
+        load.write_until_killed(server.port, clients, time.monotonic() + 0.02 + self.random.random() * 0.6, kill)
+        server.reap()
+        self.kills += 1
+        if self.random.random() < 0.15:
+            self.kill_while_starting(directory)
+        self.in_flight += sum(client.operations[-1].acknowledged_at is None for client in clients if client.operations)
+
+        server = self.start(directory)
+        server.wait_ready()
+        seen = load.read_all(server.port, clients)
+        server.kill(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
+        server.reap()
+        acknowledged, lost = check_round(clients, seen, self.options.durability, killed_at[0])
+        self.acknowledged += acknowledged
+        self.lost += lost
+
+    def run(self):
+        """A directory serves ten kills: long enough for flushes and recovery from many logs, short enough to read
+        its whole log at the end."""
+        while self.kills < self.options.kills:
+            directory = self.root / ("store%d" % self.kills) / "data"
+            directory.parent.mkdir()
+            clients = [load.Client(number, self.random) for number in range(self.options.clients)]
+            end = min(self.kills + 10, self.options.kills)
+            while self.kills < end:
+                self.round(directory, clients)
+            self.verify_log(directory)
+            shutil.rmtree(directory.parent)
+        shutil.rmtree(self.root)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--verifier", default="")
+    parser.add_argument("--durability", choices=("sync", "async"), default="sync")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--clients", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    options = parser.parse_args()
+    print("crash loop: seed %d, %d clients, durability %s" % (options.seed, options.clients, options.durability), flush=True)
+    campaign = Campaign(options)
+    began = time.monotonic()
+    try:
+        campaign.run()
+    except (AssertionError, subprocess.SubprocessError) as error:
+        print("FAILED after %d kills: %s\nkept: %s" % (campaign.kills, error, campaign.root))
+        return 1
+    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared" % (
+        campaign.kills, time.monotonic() - began, campaign.acknowledged, campaign.lost, campaign.in_flight,
+        campaign.verified))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The crash loop must be able to fail: planted losses and torn writes are found."""
+
+import random
+import sys
+import pathlib
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import crash_loop
+import load
+
+
+def client_with(*effects_and_acks):
+    """A client that sent these operations a second apart from 1.0, each acknowledged half a second later or never."""
+    client = load.Client(0, random.Random(1))
+    for at, (effects, acknowledged) in enumerate(effects_and_acks, 1):
+        operation = load.Operation("PUT", "/", None, effects)
+        operation.sent_at = float(at)
+        operation.acknowledged_at = at + 0.5 if acknowledged else None
+        client.operations.append(operation)
+    return client
+
+
+def seen(client, **values):
+    answer = {key: None for key in client.keys()}
+    for key in answer:
+        answer[key] = values.get(key[1].split("-", 1)[1].replace("-", "_"))
+    return answer
+
+
+def check(client, durability="sync", killed_at=100.0, **values):
+    return crash_loop.check_round([client], seen(client, **values), durability, killed_at)
+
+
+K0, K1 = ("kv", "c0-k0"), ("kv", "c0-k1")
+GROUP = [("kv", "c0-g0-0"), ("kv", "c0-g0-1")]
+
+
+def test_acknowledged_and_in_flight():
+    for last in ("1", "2"):  # the write under way may be there or not
+        client = client_with(({K0: "1"}, True), ({K0: "2"}, False))
+        assert check(client, k0=last) == (1, 0)
+        assert client.model[K0] == last
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+def test_a_lost_write_is_found(durability):
+    with pytest.raises(AssertionError, match="wrong"):
+        check(client_with(({K0: "1"}, True), ({K1: "2"}, False)), durability)
+
+
+def test_a_torn_batch_is_found():
+    client = client_with(({key: "1" for key in GROUP}, True), ({key: "2" for key in GROUP}, False))
+    with pytest.raises(AssertionError):
+        check(client, g0_0="2", g0_1="1")
+
+
+def test_a_value_that_was_never_sent_is_found():
+    with pytest.raises(AssertionError):
+        check(client_with(({K0: "1"}, True)), k0="1", k1="ghost")
+
+
+def test_a_deleted_value_that_is_back_is_found():
+    with pytest.raises(AssertionError):
+        check(client_with(({K0: "1"}, True), ({K0: None}, True)), k0="1")
+
+
+def test_async_may_lose_the_newest_alone():
+    operations = (({K0: "1"}, True), ({K0: "2"}, True))
+    assert check(client_with(*operations), "async", killed_at=2.6, k0="1") == (2, 1)
+    with pytest.raises(AssertionError):
+        check(client_with(*operations), "async", killed_at=3.5, k0="1")  # acknowledged a second before the kill
+
+
+def test_async_losing_an_older_write_of_another_client_is_found():
+    lost = client_with(({K0: "1"}, True))
+    kept = load.Client(1, random.Random(1))
+    operation = load.Operation("PUT", "/", None, {("kv", "c1-k0"): "x"})
+    operation.sent_at, operation.acknowledged_at = 1.8, 1.9  # sent after the lost one's answer at 1.5
+    kept.operations.append(operation)
+    answers = {**seen(lost), **{key: None for key in kept.keys()}, ("kv", "c1-k0"): "x"}
+    with pytest.raises(AssertionError, match="older than one that was kept"):
+        crash_loop.check_round([lost, kept], answers, "async", 1.95)

@@ -1,0 +1,155 @@
+#include "log_check.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "layers/records/log_record.h"
+#include "layers/records/namespaces.h"
+#include "layers/records/rows.h"
+#include "layers/records/stored_value.h"
+#include "layers/records/values.h"
+
+namespace strata {
+namespace {
+
+using records::Namespace;
+using records::Operation;
+using records::OperationType;
+using records::Stamp;
+
+struct Value {
+  Bytes bytes;
+  Stamp stamp{};
+};
+struct Row {
+  std::map<Bytes, Bytes> columns;
+  Stamp stamp{};
+};
+
+// What the log says.
+struct Model {
+  std::map<Bytes, Value> values;
+  std::map<Bytes, Row> rows;
+  size_t records = 0;
+  Stamp last{};
+
+  void apply(const Operation& operation, const Stamp& stamp) {
+    const Bytes key(operation.key);
+    switch (operation.type) {
+      case OperationType::put_value:
+        values[key] = {Bytes(operation.value), stamp};
+        return;
+      case OperationType::delete_value:
+        values.erase(key);
+        return;
+      case OperationType::delete_row:
+        rows.erase(key);
+        return;
+      case OperationType::put_row:
+        for (const auto& column : operation.columns) rows[key].columns[Bytes(column.name)] = Bytes(column.value);
+        rows[key].stamp = stamp;
+        return;
+      case OperationType::delete_columns:
+        if (rows.count(key) == 0) return;
+        for (const auto& column : operation.columns) rows[key].columns.erase(Bytes(column.name));
+        rows[key].stamp = stamp;
+    }
+  }
+};
+
+Error mismatch(std::string_view what, BytesView key) {
+  return Error(ErrorCode::corruption, fmt::format("{}: {}", what, printable(key)));
+}
+
+Result<Model> replay_log(const kv::Database& database, const Namespace& space) {
+  constexpr size_t page = 500;
+  Model model;
+  for (;;) {
+    const Stamp* after = model.records == 0 ? nullptr : &model.last;
+    ASSIGN_OR_RETURN(const auto stored, database.read([&](const kv::ReadTransaction& transaction) {
+      return records::read_log(transaction, space, after, page);
+    }));
+    for (const auto& entry : stored) {
+      ASSIGN_OR_RETURN(const auto record, records::decode_log_record(entry.bytes));
+      for (const Operation& operation : record.operations) model.apply(operation, entry.stamp);
+      model.last = entry.stamp;
+      ++model.records;
+    }
+    if (stored.size() < page) return model;
+  }
+}
+
+Result<void> compare_values(const kv::Database& database, const Namespace& space, const Model& model) {
+  for (const auto& [key, expected] : model.values) {
+    ASSIGN_OR_RETURN(const auto found, database.read([&, &name = key](const kv::ReadTransaction& transaction) {
+      return records::read_value(transaction, space, name);
+    }));
+    if (!found || found->value() != expected.bytes) return mismatch("value differs from the log", key);
+    if (found->stamp() != expected.stamp) return mismatch("version differs from the log", key);
+  }
+  return {};
+}
+
+Result<void> compare_rows(const kv::Database& database, const Namespace& space, const Model& model) {
+  for (const auto& [key, expected] : model.rows) {
+    ASSIGN_OR_RETURN(const auto found, database.read([&, &name = key](const kv::ReadTransaction& transaction) {
+      return records::read_row(transaction, space, name);
+    }));
+    std::map<Bytes, Bytes> columns;
+    if (found) {
+      for (const auto& column : found->columns) columns[column.name] = column.value;
+    }
+    if (!found || columns != expected.columns) return mismatch("row differs from the log", key);
+    if (found->stamp != expected.stamp) return mismatch("version of a row differs from the log", key);
+  }
+  return {};
+}
+
+// Every key below the namespace's prefix belongs to something that the log told of. Returns how many there are.
+Result<size_t> account_for_keys(const kv::Database& database, const Namespace& space, const Model& model) {
+  std::set<Bytes> exact;
+  std::set<Bytes> prefixes = {records::log_prefix(space)};
+  for (const auto& [key, value] : model.values) {
+    exact.insert(records::value_key(space, key));
+    if (value.bytes.size() > records::chunk_bytes) prefixes.insert(records::value_chunks_key(space, key));
+  }
+  for (const auto& [key, row] : model.rows) prefixes.insert(records::row_prefix(space, key));
+
+  size_t keys = 0;
+  Bytes from = space.prefix;
+  const Bytes end = *prefix_end(space.prefix);
+  for (bool more = true; more;) {
+    // A transaction a page: a whole scan may outlast the life of a read version.
+    kv::Transaction transaction = database.create_transaction();
+    ASSIGN_OR_RETURN(const auto page, transaction.snapshot().get_range(from, end, {.limit = 5'000}).get());
+    for (size_t i = 0; i < page.rows.size(); ++i, ++keys) {
+      const BytesView key = page.rows.key(i);
+      auto behind = prefixes.upper_bound(Bytes(key));
+      const bool owned = behind != prefixes.begin() && key.starts_with(*std::prev(behind));
+      if (!owned && exact.count(Bytes(key)) == 0) return mismatch("a key that belongs to nothing", key);
+    }
+    more = page.more && !page.rows.empty();
+    if (more) from = key_after(page.rows.key(page.rows.size() - 1));
+  }
+  return keys;
+}
+
+}  // namespace
+
+Result<std::string> check_log(const kv::Database& database, std::string_view name_space) {
+  ASSIGN_OR_RETURN(const auto space, database.read([&](const kv::ReadTransaction& transaction) {
+    return records::find_namespace(transaction, name_space);
+  }));
+  if (!space) return mismatch("no such namespace", name_space);
+  ASSIGN_OR_RETURN(const Model model, replay_log(database, *space));
+  RETURN_IF_ERROR(compare_values(database, *space, model));
+  RETURN_IF_ERROR(compare_rows(database, *space, model));
+  ASSIGN_OR_RETURN(const size_t keys, account_for_keys(database, *space, model));
+  return fmt::format("{} log records, {} values, {} rows, {} keys agree", model.records, model.values.size(),
+                     model.rows.size(), keys);
+}
+
+}  // namespace strata
