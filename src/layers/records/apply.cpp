@@ -2,33 +2,57 @@
 
 #include "layers/records/log_record.h"
 #include "layers/records/rows.h"
+#include "layers/records/stored_value.h"
 #include "layers/records/values.h"
 
 namespace strata::records {
 namespace {
 
-Result<void> apply_one(kv::Transaction& transaction, const Namespace& space, const Operation& operation) {
-  switch (operation.type) {
-    case OperationType::put_value:
-      return put_value(transaction, space, operation.key, operation.value);
-    case OperationType::delete_value:
-      return delete_value(transaction, space, operation.key);
-    case OperationType::put_row:
-      return put_row(transaction, space, operation.key, operation.columns);
-    case OperationType::delete_row:
-      return delete_row(transaction, space, operation.key);
-    case OperationType::delete_columns:
-      return delete_columns(transaction, space, operation.key, operation.columns);
+// From here on, one look at all large values of the namespace is cheaper than one at each key: 30,000 small puts in
+// 1 MB of JSON take half the time. It conflicts with the first large value of the namespace, and with none after it.
+constexpr size_t many_operations = 16;
+
+class Applier {
+ public:
+  Applier(kv::Transaction& transaction, const Namespace& space) : transaction_(transaction), space_(space) {}
+
+  Result<void> look_for_large_values() {
+    ASSIGN_OR_RETURN(may_be_large_, has_large_values(transaction_, space_));
+    return {};
   }
-  return Error(ErrorCode::invalid_argument, "unknown operation");
-}
+
+  Result<void> apply(const Operation& operation) {
+    switch (operation.type) {
+      case OperationType::put_value:
+        RETURN_IF_ERROR(put_value(transaction_, space_, operation.key, operation.value, may_be_large_));
+        may_be_large_ = may_be_large_ || operation.value.size() > chunk_bytes;
+        return {};
+      case OperationType::delete_value:
+        return delete_value(transaction_, space_, operation.key, may_be_large_);
+      case OperationType::put_row:
+        return put_row(transaction_, space_, operation.key, operation.columns);
+      case OperationType::delete_row:
+        return delete_row(transaction_, space_, operation.key);
+      case OperationType::delete_columns:
+        return delete_columns(transaction_, space_, operation.key, operation.columns);
+    }
+    return Error(ErrorCode::invalid_argument, "unknown operation");
+  }
+
+ private:
+  kv::Transaction& transaction_;
+  const Namespace& space_;
+  bool may_be_large_ = true;
+};
 
 }  // namespace
 
 Result<void> apply(kv::Transaction& transaction, const Namespace& space, std::span<const Operation> operations,
                    int64_t wall_us) {
   if (operations.empty()) return {};
-  for (const Operation& operation : operations) RETURN_IF_ERROR(apply_one(transaction, space, operation));
+  Applier applier(transaction, space);
+  if (operations.size() >= many_operations) RETURN_IF_ERROR(applier.look_for_large_values());
+  for (const Operation& operation : operations) RETURN_IF_ERROR(applier.apply(operation));
   append_to_log(transaction, space, wall_us, operations);
   return {};
 }

@@ -78,6 +78,8 @@ Bytes value_key(const Namespace& space, BytesView key) {
   return out;
 }
 
+Bytes value_chunks_prefix(const Namespace& space) { return entity_key(space, value_chunks_entity, 0); }
+
 Bytes value_chunks_key(const Namespace& space, BytesView key) {
   Bytes out = entity_key(space, value_chunks_entity, key.size() + 6);
   append_with_length(out, key);

@@ -34,6 +34,8 @@ Bytes registry_key(std::string_view name);
 Bytes next_id_key();
 
 Bytes value_key(const Namespace& space, BytesView key);
+// Of the chunks of all large values of the namespace.
+Bytes value_chunks_prefix(const Namespace& space);
 // Of the marker that says a large value has chunks, and the prefix of the chunks themselves.
 Bytes value_chunks_key(const Namespace& space, BytesView key);
 

@@ -74,6 +74,14 @@ Bytes plain_head(BytesView payload, bool chunked) {
 Result<StoredHead> parse_stamped_head(BytesView stored) { return parse(stored, stamped_header_bytes); }
 Result<StoredHead> parse_plain_head(BytesView stored) { return parse(stored, plain_header_bytes); }
 
+Result<bool> has_any(kv::Transaction& transaction, BytesView prefix) {
+  const auto end = prefix_end(prefix);
+  STRATA_ASSERT(end.has_value());
+  ASSIGN_OR_RETURN(const kv::RangePage page,
+                   transaction.get_range(prefix, *end, {.limit = 1, .mode = kv::StreamingMode::exact}).get());
+  return !page.rows.empty();
+}
+
 Result<void> clear_chunks(kv::Transaction& transaction, BytesView chunks_key) {
   ASSIGN_OR_RETURN(const auto marker, transaction.get(chunks_key).get());
   if (marker) transaction.clear_prefix(chunks_key);

@@ -31,6 +31,9 @@ Result<StoredHead> parse_stamped_head(BytesView stored);
 Bytes plain_head(BytesView payload, bool chunked);
 Result<StoredHead> parse_plain_head(BytesView stored);
 
+// Whether any key starts with the prefix; a serializable read up to the first one.
+Result<bool> has_any(kv::Transaction& transaction, BytesView prefix);
+
 // chunks_key: value_chunks_key or column_chunks_key.
 // Removes what an earlier value left there; a serializable read of the marker alone.
 Result<void> clear_chunks(kv::Transaction& transaction, BytesView chunks_key);

@@ -4,17 +4,22 @@
 
 namespace strata::records {
 
-Result<void> put_value(kv::Transaction& transaction, const Namespace& space, BytesView key, BytesView value) {
-  const Bytes chunks_key = value_chunks_key(space, key);
-  RETURN_IF_ERROR(clear_chunks(transaction, chunks_key));
+Result<bool> has_large_values(kv::Transaction& transaction, const Namespace& space) {
+  return has_any(transaction, value_chunks_prefix(space));
+}
+
+Result<void> put_value(kv::Transaction& transaction, const Namespace& space, BytesView key, BytesView value,
+                       bool may_be_large) {
   const bool chunked = value.size() > chunk_bytes;
+  const Bytes chunks_key = chunked || may_be_large ? value_chunks_key(space, key) : Bytes();
+  if (may_be_large) RETURN_IF_ERROR(clear_chunks(transaction, chunks_key));
   transaction.mutate(kv::MutationType::set_versionstamped_value, value_key(space, key), stamped_head(value, chunked));
   if (chunked) write_chunks(transaction, chunks_key, value);
   return {};
 }
 
-Result<void> delete_value(kv::Transaction& transaction, const Namespace& space, BytesView key) {
-  RETURN_IF_ERROR(clear_chunks(transaction, value_chunks_key(space, key)));
+Result<void> delete_value(kv::Transaction& transaction, const Namespace& space, BytesView key, bool may_be_large) {
+  if (may_be_large) RETURN_IF_ERROR(clear_chunks(transaction, value_chunks_key(space, key)));
   transaction.clear(value_key(space, key));
   return {};
 }

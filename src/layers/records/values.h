@@ -29,8 +29,13 @@ class StoredValue {
   Stamp stamp_;
 };
 
-Result<void> put_value(kv::Transaction& transaction, const Namespace& space, BytesView key, BytesView value);
-Result<void> delete_value(kv::Transaction& transaction, const Namespace& space, BytesView key);
+// False: the namespace has no large value, in this transaction's eyes and when it commits.
+Result<bool> has_large_values(kv::Transaction& transaction, const Namespace& space);
+// may_be_large: what is known of the value that is replaced; true when nothing is.
+Result<void> put_value(kv::Transaction& transaction, const Namespace& space, BytesView key, BytesView value,
+                       bool may_be_large = true);
+Result<void> delete_value(kv::Transaction& transaction, const Namespace& space, BytesView key,
+                          bool may_be_large = true);
 Result<std::optional<StoredValue>> read_value(const kv::ReadTransaction& transaction, const Namespace& space,
                                               BytesView key);
 // The value of a head (read from value_key) that holds it whole; nullopt for one whose bytes lie in chunks.
