@@ -8,8 +8,8 @@
 namespace strata::records {
 namespace {
 
-// From here on, one look at all large values of the namespace is cheaper than one at each key: 30,000 small puts in
-// 1 MB of JSON take half the time. It conflicts with the first large value of the namespace, and with none after it.
+// From here on, one look at all large values of the namespace is cheaper than one at each key: 30,000 small puts cost
+// 70 instead of 110 ms of CPU. It conflicts with the first large value of the namespace, and with none after it.
 constexpr size_t many_operations = 16;
 
 class Applier {
