@@ -217,11 +217,19 @@ Result<Store> open_store(const RocksdbOptions& options) {
 Result<RocksdbReport> verify_store(const std::filesystem::path& directory, rocksdb::Env* env) {
   RocksdbReport report;
   ASSIGN_OR_RETURN(report.format, check_format(directory));
-  rocksdb::Options database = database_options({}, env ? env : rocksdb::Env::Default(), rocksdb::NewLRUCache(32 << 20));
+  if (env == nullptr) env = rocksdb::Env::Default();
+  // Opening for reading takes no lock, and files that a server removes meanwhile would be taken for damage.
+  rocksdb::FileLock* locked = nullptr;
+  rocksdb::Status status = env->LockFile((directory / "LOCK").string(), &locked);
+  if (!status.ok()) return open_error(status, directory);
+  auto unlock = [env](rocksdb::FileLock* lock) { (void)env->UnlockFile(lock); };
+  const std::unique_ptr<rocksdb::FileLock, decltype(unlock)> lock(locked, unlock);
+
+  rocksdb::Options database = database_options({}, env, rocksdb::NewLRUCache(32 << 20));
   database.create_if_missing = false;
   database.info_log = std::make_shared<NullLogger>();
   rocksdb::DB* opened = nullptr;
-  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(database, directory.string(), &opened);
+  status = rocksdb::DB::OpenForReadOnly(database, directory.string(), &opened);
   if (!status.ok()) return open_error(status, directory);
   const std::unique_ptr<rocksdb::DB> db(opened);
   status = db->VerifyChecksum(rocksdb::ReadOptions());
