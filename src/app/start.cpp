@@ -55,6 +55,8 @@ class Program {
   explicit Program(const Settings& settings) : settings_(settings), status_(version_number()) {}
 
   Result<void> open_store();
+  // Those that were asked for. invalid_argument: not a name.
+  Result<void> make_namespaces();
   Result<void> serve();
   // False: something would not end, and the process has to.
   bool stop();
@@ -97,8 +99,10 @@ Result<void> Program::open_store() {
   service::RecordsOptions options;
   options.durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
   records_ = std::make_unique<service::Records>(*database_, options);
-  return records_->open(settings_.namespaces);
+  return {};
 }
+
+Result<void> Program::make_namespaces() { return records_->open(settings_.namespaces); }
 
 rest::ServerOptions Program::server_options() const {
   rest::ServerOptions options;
@@ -186,6 +190,10 @@ Exit run_start(const StartCommand& command) {
   if (const Result<void> opened = program.open_store(); !opened.ok()) {
     const bool damaged = opened.error().code() == ErrorCode::corruption;
     return could_not("cannot open the data directory", opened.error(), damaged ? Exit::damaged : Exit::database);
+  }
+  if (const Result<void> made = program.make_namespaces(); !made.ok()) {
+    const bool name = made.error().code() == ErrorCode::invalid_argument;
+    return could_not("cannot make the namespaces", made.error(), name ? Exit::usage : Exit::database);
   }
   if (const Result<void> served = program.serve(); !served.ok()) {
     return could_not("cannot listen", served.error(), Exit::address_in_use);
