@@ -1,0 +1,22 @@
+# build/release/strata_*.deb: the server, its unit and its configuration. Made by ./x package.
+install(TARGETS strata RUNTIME DESTINATION bin)
+install(FILES cmake/package/strata.service DESTINATION lib/systemd/system)
+install(FILES cmake/package/strata.toml DESTINATION /etc/strata)
+install(FILES README.md LICENSE DESTINATION share/doc/strata)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME strata)
+set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Database server: key-value and rows on one transactional core")
+set(CPACK_PACKAGE_DESCRIPTION "One server over HTTP, durable and serializable, on RocksDB.")
+set(CPACK_PACKAGE_CONTACT "The Strata maintainers <strata@localhost>")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION database)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+file(WRITE ${PROJECT_BINARY_DIR}/conffiles "/etc/strata/strata.toml\n")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${PROJECT_BINARY_DIR}/conffiles ${PROJECT_SOURCE_DIR}/cmake/package/postinst
+  ${PROJECT_SOURCE_DIR}/cmake/package/prerm ${PROJECT_SOURCE_DIR}/cmake/package/postrm)
+include(CPack)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from strata_server import Server, binary
+from strata_server import REPOSITORY, Server, binary
 
 
 def run(*arguments, environment=None, directory=None):
@@ -156,6 +156,11 @@ def test_keys_in_the_file(tmp_path):
         assert server.client().get("/api/v1/default/kv/a").status == 401
         assert server.client().get("/api/v1/default/kv/a", headers={"X-API-Key": "k"}).status == 404
     assert "--api-keys" in refused("--api-keys", "k", directory=tmp_path)
+
+
+def test_the_packaged_file_is_accepted():
+    with Server("--config", str(REPOSITORY / "cmake" / "package" / "strata.toml")) as server:
+        assert json.loads(server.log().splitlines()[0])["durability"] == "sync"
 
 
 def test_namespaces_repeat_and_are_checked(tmp_path):
