@@ -1,6 +1,6 @@
 # Debian's packages (docs/HACKING.md lists them); one imported target each.
 find_package(Threads REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS context)
+find_package(Boost 1.81 REQUIRED CONFIG COMPONENTS context)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(simdjson REQUIRED)

@@ -1,5 +1,7 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 
+#include <rocksdb/cache.h>
+
 #include <algorithm>
 
 #include "engine/rocksdb/committer.h"
