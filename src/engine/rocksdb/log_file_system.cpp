@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <mutex>
+#include <optional>
 #include <string>
+
+#include "engine/rocksdb/sync_spinner.h"
 
 namespace strata::kv {
 namespace {
@@ -21,10 +25,19 @@ const std::string& zeros() {
 
 bool is_log_name(const std::string& name) { return name.ends_with(".log"); }
 
-class LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
+}  // namespace
+
+struct LogFileSystem::Shared {
+  LogCounters counters;
+  // RocksDB syncs an old log and the new one from different threads at times; one of them spins.
+  std::mutex spinner_mutex;
+  std::optional<SyncSpinner> spinner;
+};
+
+class LogFileSystem::LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  LogFile(std::unique_ptr<rocksdb::FSWritableFile> target, std::shared_ptr<LogCounters> counters)
-      : FSWritableFileOwnerWrapper(std::move(target)), counters_(std::move(counters)) {}
+  LogFile(std::unique_ptr<rocksdb::FSWritableFile> target, std::shared_ptr<Shared> shared)
+      : FSWritableFileOwnerWrapper(std::move(target)), shared_(std::move(shared)), counters_(&shared_->counters) {}
 
   rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                            rocksdb::IODebugContext* debug) override {
@@ -47,12 +60,10 @@ class LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
   }
 
   rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
-    const auto began = std::chrono::steady_clock::now();
-    return counted(FSWritableFileOwnerWrapper::Sync(options, debug), began);
+    return timed([&] { return FSWritableFileOwnerWrapper::Sync(options, debug); });
   }
   rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
-    const auto began = std::chrono::steady_clock::now();
-    return counted(FSWritableFileOwnerWrapper::Fsync(options, debug), began);
+    return timed([&] { return FSWritableFileOwnerWrapper::Fsync(options, debug); });
   }
 
   rocksdb::IOStatus Close(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
@@ -86,8 +97,16 @@ class LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return rocksdb::IOStatus::OK();
   }
 
-  rocksdb::IOStatus counted(const rocksdb::IOStatus& status, std::chrono::steady_clock::time_point began) {
+  template <class SyncFile>
+  rocksdb::IOStatus timed(SyncFile sync_file) {
+    std::unique_lock spinning(shared_->spinner_mutex, std::try_to_lock);
+    const bool spin = shared_->spinner && spinning.owns_lock();
+    if (spin) shared_->spinner->begin();
+    const auto began = std::chrono::steady_clock::now();
+    rocksdb::IOStatus status = sync_file();
     const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+    if (spin) shared_->spinner->end(took.count());
+
     const auto took_us = static_cast<uint64_t>(took.count());
     const int bucket = std::min(static_cast<int>(std::bit_width(took_us)), LogCounters::sync_buckets - 1);
     counters_->syncs.fetch_add(1, std::memory_order_relaxed);
@@ -101,20 +120,27 @@ class LogFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return status;
   }
 
-  const std::shared_ptr<LogCounters> counters_;
+  const std::shared_ptr<Shared> shared_;
+  LogCounters* const counters_;
   uint64_t size_ = 0;
   uint64_t zeroed_end_ = 0;
   uint64_t ahead_ = first_ahead_bytes;
   rocksdb::IOStatus failure_;
 };
 
-}  // namespace
+LogFileSystem::LogFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target, bool spin)
+    : FileSystemWrapper(target), shared_(std::make_shared<Shared>()) {
+  if (spin) shared_->spinner.emplace();
+}
+LogFileSystem::~LogFileSystem() = default;
+
+const LogCounters& LogFileSystem::counters() const { return shared_->counters; }
 
 rocksdb::IOStatus LogFileSystem::NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                                  std::unique_ptr<rocksdb::FSWritableFile>* file,
                                                  rocksdb::IODebugContext* debug) {
   rocksdb::IOStatus status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
-  if (status.ok() && is_log_name(name)) *file = std::make_unique<LogFile>(std::move(*file), counters_);
+  if (status.ok() && is_log_name(name)) *file = std::make_unique<LogFile>(std::move(*file), shared_);
   return status;
 }
 

@@ -33,17 +33,22 @@ struct LogCounters {
 
 class LogFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  explicit LogFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target) : FileSystemWrapper(target) {}
+  // spin: see SyncSpinner.
+  LogFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target, bool spin);
+  ~LogFileSystem() override;
 
   const char* Name() const override { return "StrataLogFileSystem"; }
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override;
 
-  const LogCounters& counters() const { return *counters_; }
+  const LogCounters& counters() const;
 
  private:
-  std::shared_ptr<LogCounters> counters_ = std::make_shared<LogCounters>();
+  class LogFile;
+  struct Shared;
+  // The files' too: RocksDB closes some of them later than others.
+  const std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace strata::kv

@@ -38,6 +38,8 @@ struct RocksdbOptions {
   rocksdb::Env* env = nullptr;
   // How long the committer waits for company at most, as a part of the last sync's duration; 0: never.
   double gather_part = 0.5;
+  // Keeps a core awake while a sync is outstanding, where that makes syncs faster (sync_spinner.h).
+  bool spin_during_sync = true;
 };
 
 // Everything since the engine was opened, but for what says "now".

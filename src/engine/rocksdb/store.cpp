@@ -195,7 +195,7 @@ Result<Store> open_store(const RocksdbOptions& options) {
   RETURN_IF_ERROR(prepare_directory(options.directory));
   Store store;
   rocksdb::Env* base = options.env ? options.env : rocksdb::Env::Default();
-  store.file_system = std::make_shared<LogFileSystem>(base->GetFileSystem());
+  store.file_system = std::make_shared<LogFileSystem>(base->GetFileSystem(), options.spin_during_sync);
   store.env = rocksdb::NewCompositeEnv(store.file_system);
   store.cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   rocksdb::DB* db = nullptr;
