@@ -25,6 +25,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 LUA = str(pathlib.Path(__file__).with_name("requests.lua"))
 CLIENTS = 64
 VALUE_BYTES = 100
+# Of a GET's answer: what the hello-world server answers with.
+ANSWER_BYTES = len('{"value":"","found":true}') + (VALUE_BYTES + 2) // 3 * 4
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -177,7 +179,7 @@ class Etcd(Peer):
 class Hello(Peer):
     def __init__(self, arguments, directory):
         port = free_port()
-        super().__init__("hello-world (Beast)", [arguments.hello, str(port), str(os.cpu_count())], port, directory)
+        super().__init__("hello-world (Beast)", [arguments.hello, str(port), str(os.cpu_count()), str(ANSWER_BYTES)], port, directory)
         self.keys = arguments.keys
 
     def load(self, seconds):

@@ -50,7 +50,7 @@ TEST(LogRecord, LargeAndManyOperations) {
   const Bytes large(1'000'000, 'l');
   std::vector<Operation> operations(20'000, {.type = OperationType::put_value, .key = "k", .value = "v"});
   operations.push_back(
-      {.type = OperationType::put_row, .key = large.substr(0, max_key_bytes), .columns = {{"c", large}}});
+      {.type = OperationType::put_row, .key = BytesView(large).substr(0, max_key_bytes), .columns = {{"c", large}}});
   const Bytes bytes = encode_log_record(-1, operations);
   const auto record = decode_log_record(bytes);
   ASSERT_TRUE(record.ok());
