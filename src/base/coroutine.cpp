@@ -12,6 +12,7 @@
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define STRATA_ASAN_FIBERS 1
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if __has_feature(thread_sanitizer)
@@ -42,13 +43,24 @@ struct MappedStackAllocator {
   void deallocate(boost::context::stack_context&) noexcept {}
 };
 
+struct NeverDestroyed {
+  NeverDestroyed() : value() {}
+  ~NeverDestroyed() {}
+  union {
+    boost::context::fiber value;
+  };
+};
+
 }  // namespace
 
 struct Coroutine::Stack {
   ~Stack() {
-    fiber = {};
 #ifdef STRATA_TSAN_FIBERS
     if (tsan_fiber) __tsan_destroy_fiber(tsan_fiber);
+#endif
+#ifdef STRATA_ASAN_FIBERS
+    // The frames left on it have red zones; whatever is mapped here next must not inherit them.
+    if (mapping) __asan_unpoison_memory_region(low, size);
 #endif
     if (mapping) munmap(mapping, mapping_bytes);
   }
@@ -71,7 +83,7 @@ struct Coroutine::Stack {
   size_t mapping_bytes = 0;
   char* low = nullptr;
   size_t size = 0;
-  boost::context::fiber fiber;   // the coroutine, while it is suspended
+  NeverDestroyed fiber;          // the coroutine, while it is suspended
   boost::context::fiber caller;  // who resumed it, while it runs
 #ifdef STRATA_ASAN_FIBERS
   const void* caller_low = nullptr;
@@ -85,31 +97,34 @@ struct Coroutine::Stack {
 
 Coroutine::Coroutine(CoroutinePool& pool) : pool_(pool), stack_(std::make_unique<Stack>()) {}
 
+// Between functions a coroutine's stack holds nothing that wants destroying: it is unmapped as it is. Neither Boost's
+// forced unwinding (an exception through anybody's frames) nor a return out of the fiber is needed.
 Coroutine::~Coroutine() {
   STRATA_ASSERT(finished_);
-  if (!stack_->fiber) return;
-  // Leaves body() by its own return: no unwinding by exception through anybody's frames.
-  ending_ = true;
-  finished_ = false;
-  resume();
+#ifdef STRATA_ASAN_FIBERS
+  // But the sanitizer's shadow of the stack is given back from inside only.
+  if (stack_->fiber.value) {
+    ending_ = true;
+    resume();
+  }
+#endif
 }
 
 void Coroutine::body() {
 #ifdef STRATA_ASAN_FIBERS
   __sanitizer_finish_switch_fiber(nullptr, &stack_->caller_low, &stack_->caller_size);
 #endif
-  while (!ending_) {
-    function_(argument_);
+  for (;;) {
+    if (!ending_) function_(argument_);
     finished_ = true;
     switch_out();
   }
-  finished_ = true;
 }
 
 void Coroutine::switch_out() {
 #ifdef STRATA_ASAN_FIBERS
   void* fake_stack = nullptr;
-  __sanitizer_start_switch_fiber(&fake_stack, stack_->caller_low, stack_->caller_size);
+  __sanitizer_start_switch_fiber(ending_ ? nullptr : &fake_stack, stack_->caller_low, stack_->caller_size);
 #endif
 #ifdef STRATA_TSAN_FIBERS
   __tsan_switch_to_fiber(stack_->tsan_caller, 0);
@@ -122,22 +137,17 @@ void Coroutine::switch_out() {
 
 void Coroutine::resume() {
   Stack& stack = *stack_;
-  if (!stack.fiber) {
+  boost::context::fiber& fiber = stack.fiber.value;
+  if (!fiber) {
     boost::context::stack_context context;
     context.sp = stack.low + stack.size;
     context.size = stack.size;
-    stack.fiber = boost::context::fiber(
-        std::allocator_arg, MappedStackAllocator{context}, [this](boost::context::fiber&& caller) {
-          stack_->caller = std::move(caller);
-          body();
-#ifdef STRATA_ASAN_FIBERS
-          __sanitizer_start_switch_fiber(nullptr, stack_->caller_low, stack_->caller_size);
-#endif
-#ifdef STRATA_TSAN_FIBERS
-          __tsan_switch_to_fiber(stack_->tsan_caller, 0);
-#endif
-          return std::move(stack_->caller);
-        });
+    fiber = boost::context::fiber(std::allocator_arg, MappedStackAllocator{context},
+                                  [this](boost::context::fiber&& caller) {
+                                    stack_->caller = std::move(caller);
+                                    body();
+                                    return std::move(stack_->caller);
+                                  });
 #ifdef STRATA_TSAN_FIBERS
     if (!stack.tsan_fiber) stack.tsan_fiber = __tsan_create_fiber(0);
 #endif
@@ -151,7 +161,7 @@ void Coroutine::resume() {
   stack.tsan_caller = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(stack.tsan_fiber, 0);
 #endif
-  stack.fiber = std::move(stack.fiber).resume();
+  fiber = std::move(fiber).resume();
 #ifdef STRATA_ASAN_FIBERS
   __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 #endif

@@ -51,7 +51,7 @@ class Coroutine final : public Suspender {
   enum State : int { running, armed, suspended, woken };
 
   explicit Coroutine(CoroutinePool& pool);
-  void body();
+  [[noreturn]] void body();
   void switch_out();
   void wake();
 

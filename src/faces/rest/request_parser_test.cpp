@@ -5,6 +5,8 @@
 namespace strata::rest {
 namespace {
 
+using namespace std::string_literals;
+
 struct Parsed {
   RequestHead head;
   std::optional<ErrorCode> error;
@@ -150,9 +152,9 @@ TEST_F(ParserTest, WhatTwoServersCouldReadDifferentlyIsRefused) {
     ASSERT_TRUE(error.has_value()) << text;
     EXPECT_EQ(error_name(*error), error_name(expected)) << text;
   }
-  parse(Bytes("GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n", 38));
+  parse("GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n"s);
   EXPECT_TRUE(error.has_value());
-  parse(Bytes("GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", 29));
+  parse("GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n"s);
   EXPECT_TRUE(error.has_value());
 }
 
