@@ -69,14 +69,17 @@ TEST_F(ServerLimitsTest, BodiesMustComeInTime) {
   }
   // A byte every 10 ms is never idle for 60 ms, but slower than 1,024 bytes a second.
   Client slow(port());
+  std::atomic<bool> answered{false};
   slow.send("POST /count HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
   std::thread drip([&] {
-    for (int i = 0; i < 1'000 && slow.send("x"); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int i = 0; i < 1'000 && !answered && slow.send("x"); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
   });
   EXPECT_EQ(slow.read_answer().status, 408);
-  EXPECT_TRUE(slow.closed());
-  slow.close();
+  answered = true;
   drip.join();
+  EXPECT_TRUE(slow.closed());
 }
 
 TEST_F(ServerLimitsTest, IdleConnectionsAreClosed) {
