@@ -1,7 +1,5 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 
-#include <rocksdb/cache.h>
-
 #include <algorithm>
 
 #include "engine/rocksdb/committer.h"
@@ -98,7 +96,7 @@ RocksdbStats RocksdbEngine::stats() const {
   stats.sync_us_sum = log.sync_us_sum.load();
   static_assert(RocksdbStats::sync_buckets == LogCounters::sync_buckets);
   for (int i = 0; i < RocksdbStats::sync_buckets; ++i) stats.sync_us_bucket[i] = log.sync_us_bucket[i].load();
-  stats.block_cache_bytes = parts_->store.cache->GetUsage();
+  parts_->store.db->GetIntProperty(rocksdb::DB::Properties::kBlockCacheUsage, &stats.block_cache_bytes);
   parts_->store.db->GetIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &stats.memtable_bytes);
   stats.snapshots = parts_->views.snapshots();
   stats.watches = parts_->watches.size();
