@@ -32,9 +32,9 @@ if(STRATA_FUZZ)
 endif()
 
 # ./x names the linker that belongs to the compiler, where one is installed.
-set(STRATA_LINKER "" CACHE STRING "Linker for -fuse-ld=: a name or an absolute path")
+set(STRATA_LINKER "" CACHE FILEPATH "The linker to use; empty: the compiler's choice")
 if(STRATA_LINKER)
-  add_link_options(-fuse-ld=${STRATA_LINKER})
+  add_link_options(--ld-path=${STRATA_LINKER})
 endif()
 
 find_program(CCACHE_PROGRAM ccache)

@@ -54,21 +54,27 @@ run_scenarios() {
   [[ $code == 0 || $code == 5 ]]  # 5: the filter matched none
 }
 
+# crash_mode FILTER NAME KILLS OPTIONS...
+crash_mode() {
+  local filter=$1 name=$2 kills=$3
+  shift 3
+  matches "$name" "$filter" || return 0
+  say "$name"
+  [[ -n "${STRATA_TEST_LONG:-}" ]] && kills=$((kills * 20))
+  if tests/crash/crash_loop.py --binary build/release/strata --verifier build/release/crash_verify --kills $kills "$@"; then
+    outcome crash "$name" passed
+  else
+    outcome crash "$name" failed
+    return 1
+  fi
+}
+
 run_crash_loop() {
-  local mode kills failed=0
-  for mode in sync async; do
-    matches "crash_loop_$mode" "$1" || continue
-    say "crash loop, --durability $mode"
-    kills=50
-    [[ -n "${STRATA_TEST_LONG:-}" ]] && kills=1000
-    [[ $mode == async ]] && kills=$((kills / 5))
-    if tests/crash/crash_loop.py --binary build/release/strata --verifier build/release/crash_verify --durability "$mode" --kills "$kills"; then
-      outcome crash "crash_loop_$mode" passed
-    else
-      outcome crash "crash_loop_$mode" failed
-      failed=1
-    fi
-  done
+  local failed=0 cut=(--power-loss build/release/libpower_loss.so)
+  crash_mode "$1" crash_loop_sync 50 --durability sync || failed=1
+  crash_mode "$1" crash_loop_async 10 --durability async || failed=1
+  crash_mode "$1" crash_loop_power_cut_sync 20 --durability sync "${cut[@]}" || failed=1
+  crash_mode "$1" crash_loop_power_cut_async 10 --durability async "${cut[@]}" || failed=1
   return $failed
 }
 

@@ -1,16 +1,20 @@
 #!/usr/bin/python3
 """Kills the server with SIGKILL again and again while clients write, and checks what a restart shows.
 
+With --power-loss everything that was not synced is lost with the process, as by a power cut.
+
 With --durability sync: every acknowledged write is there. With async: nothing that was acknowledged more than 100 ms
 (and a margin for this machine) before the kill is lost, and what is lost was the newest. Always: no torn batch, row or
 value, nothing that was never sent, and the log of the namespace tells the same story (crash_verify reads the raw keys).
 """
 
 import argparse
+import os
 import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,11 +27,40 @@ START_LIMIT_S = 30
 ASYNC_LIMIT_S = 0.100 + 0.400
 
 
+def undo_unsynced(data, undo):
+    """Files as the last syncs left them; how many bytes were taken back. The records: power_loss/power_loss.cpp."""
+    taken = 0
+    paths = {path.stat().st_ino: path for path in data.rglob("*") if path.is_file()}
+    for log in undo.glob("*.undo"):
+        path, content, records, at = paths.get(int(log.stem)), log.read_bytes(), [], 0
+        while path and at + 24 <= len(content):
+            offset, size_before, old_bytes = struct.unpack_from("=QQQ", content, at)
+            if at + 24 + old_bytes > len(content):
+                break  # killed while it was written: the change it would undo was not made
+            records.append((offset, size_before, content[at + 24:at + 24 + old_bytes]))
+            at += 24 + old_bytes
+        if records:
+            with open(path, "r+b") as file:
+                for offset, size_before, old in reversed(records):
+                    file.seek(offset)
+                    file.write(old)
+                    file.truncate(size_before)
+                    taken += len(old)
+        log.unlink()
+    return taken
+
+
 class Server:
-    def __init__(self, binary, directory, durability):
+    def __init__(self, binary, directory, durability, power_loss=""):
         self.log = open(directory.parent / "server.log", "a")
+        self.data, self.undo = directory.resolve(), directory.parent.resolve() / "undo"
         arguments = [binary, "start", "--database", directory, "--port", "0", "--grpc-port", "0", "--durability", durability]
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        environment = dict(os.environ)
+        if power_loss:
+            self.undo.mkdir(exist_ok=True)
+            environment.update(LD_PRELOAD=os.path.abspath(power_loss), STRATA_POWER_LOSS_DATA=str(self.data),
+                               STRATA_POWER_LOSS_UNDO=str(self.undo))
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         self.port = None
 
     def wait_ready(self):
@@ -40,10 +73,10 @@ class Server:
         self.process.send_signal(number)
 
     def reap(self):
-        code = self.process.wait(START_LIMIT_S)
+        self.process.wait(START_LIMIT_S)
         self.process.stdout.close()
         self.log.close()
-        return code
+        return undo_unsynced(self.data, self.undo)
 
 
 def applied_prefix(client, seen, at_least):
@@ -93,10 +126,10 @@ class Campaign:
         self.options = options
         self.random = random.Random(options.seed)
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="strata-crash-"))
-        self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = 0
+        self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = self.undone = 0
 
     def start(self, directory):
-        return Server(self.options.binary, directory, self.options.durability)
+        return Server(self.options.binary, directory, self.options.durability, self.options.power_loss)
 
     def verify_log(self, directory):
         if self.options.verifier:
@@ -107,7 +140,7 @@ class Campaign:
         server = self.start(directory)
         time.sleep(self.random.random() * 0.1)
         server.kill()
-        server.reap()
+        self.undone += server.reap()
         self.kills += 1
 
     def round(self, directory, clients):
@@ -120,7 +153,7 @@ class Campaign:
             server.kill()
 
         load.write_until_killed(server.port, clients, time.monotonic() + 0.02 + self.random.random() * 0.6, kill)
-        server.reap()
+        self.undone += server.reap()
         self.kills += 1
         if self.random.random() < 0.15:
             self.kill_while_starting(directory)
@@ -130,7 +163,7 @@ class Campaign:
         server.wait_ready()
         seen = load.read_all(server.port, clients)
         server.kill(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
-        server.reap()
+        self.undone += server.reap()
         acknowledged, lost = check_round(clients, seen, self.options.durability, killed_at[0])
         self.acknowledged += acknowledged
         self.lost += lost
@@ -154,12 +187,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
     parser.add_argument("--verifier", default="")
+    parser.add_argument("--power-loss", default="", help="libpower_loss.so: what was not synced is lost with the kill")
     parser.add_argument("--durability", choices=("sync", "async"), default="sync")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--clients", type=int, default=40)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
-    print("crash loop: seed %d, %d clients, durability %s" % (options.seed, options.clients, options.durability), flush=True)
+    print("crash loop: seed %d, %d clients, durability %s, %s" % (
+        options.seed, options.clients, options.durability, "power cuts" if options.power_loss else "kills"), flush=True)
     campaign = Campaign(options)
     began = time.monotonic()
     try:
@@ -167,9 +202,9 @@ def main():
     except (AssertionError, subprocess.SubprocessError) as error:
         print("FAILED after %d kills: %s\nkept: %s" % (campaign.kills, error, campaign.root))
         return 1
-    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared" % (
+    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared, %d bytes unsynced" % (
         campaign.kills, time.monotonic() - began, campaign.acknowledged, campaign.lost, campaign.in_flight,
-        campaign.verified))
+        campaign.verified, campaign.undone))
     return 0
 
 

@@ -1,6 +1,7 @@
 """The crash loop must be able to fail: planted losses and torn writes are found."""
 
 import random
+import struct
 import sys
 import pathlib
 
@@ -82,3 +83,20 @@ def test_async_losing_an_older_write_of_another_client_is_found():
     answers = {**seen(lost), **{key: None for key in kept.keys()}, ("kv", "c1-k0"): "x"}
     with pytest.raises(AssertionError, match="older than one that was kept"):
         crash_loop.check_round([lost, kept], answers, "async", 1.95)
+
+
+def test_unsynced_changes_are_taken_back(tmp_path):
+    data, undo = tmp_path / "data", tmp_path / "undo"
+    data.mkdir()
+    undo.mkdir()
+    file = data / "f"
+    file.write_bytes(b"abXXefYYYY")  # was "abcdef": two bytes overwritten, then four appended
+
+    def record(offset, size_before, old):
+        return struct.pack("=QQQ", offset, size_before, len(old)) + old
+
+    log = record(2, 6, b"cd") + record(6, 6, b"") + record(0, 10, b"torn")[:-1]
+    (undo / ("%d.undo" % file.stat().st_ino)).write_bytes(log)
+    assert crash_loop.undo_unsynced(data, undo) == 2
+    assert file.read_bytes() == b"abcdef"
+    assert list(undo.iterdir()) == []
