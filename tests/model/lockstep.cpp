@@ -9,7 +9,7 @@ namespace strata::model {
 namespace {
 
 constexpr kv::Version memory_first_version = 1'000'000;
-constexpr size_t trace_lines = 60;
+constexpr size_t trace_lines = 1'500;
 
 Bytes show(const std::optional<Bytes>& value) { return value ? "=" + *value : Bytes("absent"); }
 Bytes show(const Bytes& key) { return "=" + key; }

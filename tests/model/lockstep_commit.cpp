@@ -60,6 +60,8 @@ void Lockstep::reset_if_old() {
 void Lockstep::commit() {
   Slot& at = slot();
   if (at.reference.is_unsure()) return reset();
+  // As check_conflicting_ranges says, their sizes may differ: so may what is too large.
+  if (at.reference.has_size_limit() && at.has_read_together) return reset();
   if (random_.one_in(2)) ask_versionstamp();
   trace("commit");
   const CommitVerdict verdict = at.reference.judge();
@@ -179,7 +181,8 @@ void Lockstep::watch() {
   Future<void> subject = at.subject.watch(key);
   Future<void> oracle = at.oracle.watch(key);
   if (seen.ok()) {
-    at.has_read_together = true;  // nobody waits for the value that it is set on
+    at.has_read_together = true;  // nobody waits for the value that it is set on, only for the version it is read at
+    if (at.reference.read_index() && !at.subject.get_read_version().get().ok()) return fail("no version to watch from");
     watches_.push_back({current_, key, *seen, std::move(subject), std::move(oracle)});
     return;
   }

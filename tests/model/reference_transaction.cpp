@@ -103,10 +103,12 @@ void ReferenceTransaction::may_conflict_with(const Bytes& begin, const Bytes& en
   }
 }
 
+// What only the commit knows cannot have been read: a conflict there may be found, or not.
 void ReferenceTransaction::must_conflict_with(const Bytes& begin, const Bytes& end) {
-  const size_t before = may_.size();
+  for (const View::Piece& piece : view(false).pieces(begin, end)) {
+    if (piece.sight == View::Sight::stored) must_.push_back(piece.range);
+  }
   may_conflict_with(begin, end);
-  must_.insert(must_.end(), may_.begin() + static_cast<ptrdiff_t>(before), may_.end());
 }
 
 void ReferenceTransaction::remember(std::string what, std::function<bool(const View&)> same) {
