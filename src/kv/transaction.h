@@ -2,7 +2,8 @@
 //
 // Purpose:       FoundationDB's transaction over any Engine: reads at one version, own writes visible, conflicts found
 //                at commit, atomic mutations, versionstamps, watches. This is the public C++ API and what layers take.
-// Ownership:     a Transaction refers to its Database's engine, which must outlive it and its futures. Arguments are copied.
+// Ownership:     a Transaction refers to its Database's engine, which must outlive it and its futures. Arguments are
+//                copied.
 // Thread safety: none: one thread or coroutine at a time. Futures may outlive the transaction.
 // Invariants:    errors of mutators (set, clear, mutate, ...) are deferred: the first one comes back from the next read
 //                or commit, and nothing is committed. After commit the transaction must be reset.
