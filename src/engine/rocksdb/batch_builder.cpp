@@ -17,6 +17,7 @@ void BatchBuilder::clear() {
   batch_.Clear();
   overlay_.clear();
   cleared_.clear();
+  range_deletions_ = 0;
   arena_ = Arena();
   iterator_.reset();
   overlaid_ = false;
@@ -59,8 +60,8 @@ Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& co
 
 Result<std::optional<BytesView>> BatchBuilder::value_of(BytesView key) {
   if (const auto it = overlay_.find(key); it != overlay_.end()) return it->second;
-  for (const KeyRangeView& range : cleared_) {
-    if (range.begin <= key && key < range.end) return std::optional<BytesView>();
+  if (const auto it = cleared_.upper_bound(key); it != cleared_.begin() && key < std::prev(it)->second) {
+    return std::optional<BytesView>();
   }
   found_.Reset();
   const rocksdb::Status status = db_.Get(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), to_slice(key), &found_);
@@ -99,17 +100,40 @@ Result<bool> BatchBuilder::find_keys(BytesView begin, BytesView end, std::vector
   return true;
 }
 
+bool BatchBuilder::is_cleared(BytesView begin, BytesView end) const {
+  const auto it = cleared_.upper_bound(begin);
+  return it != cleared_.begin() && end <= std::prev(it)->second;
+}
+
+void BatchBuilder::add_cleared(BytesView begin, BytesView end) {
+  auto it = cleared_.upper_bound(begin);
+  if (it != cleared_.begin() && std::prev(it)->second >= begin) {
+    --it;
+    begin = it->first;
+  }
+  while (it != cleared_.end() && it->first <= end) {
+    end = std::max(end, it->second);
+    it = cleared_.erase(it);
+  }
+  cleared_.emplace(begin, end);
+}
+
 Result<void> BatchBuilder::clear_range(BytesView begin, BytesView end) {
   STRATA_ASSERT(overlaid_);
   if (begin >= end) return {};
-  std::vector<BytesView> keys;
-  ASSIGN_OR_RETURN(const bool few, find_keys(begin, end, keys));
   const auto first = overlay_.lower_bound(begin);
   const auto last = overlay_.lower_bound(end);
+  std::vector<BytesView> keys;
+  // Below what the batch has cleared already there is only what it wrote since.
+  bool few = is_cleared(begin, end);
+  if (!few) {
+    ASSIGN_OR_RETURN(few, find_keys(begin, end, keys));
+  }
   if (!few) {
     batch_.DeleteRange(to_slice(begin), to_slice(end));
+    ++range_deletions_;
     overlay_.erase(first, last);
-    cleared_.push_back({begin, end});
+    add_cleared(begin, end);
     return {};
   }
   for (auto it = first; it != last; ++it) {

@@ -32,12 +32,16 @@ class BatchBuilder {
   void use_overlay() { overlaid_ = true; }
 
   rocksdb::WriteBatch& batch() { return batch_; }
+  // Of the batch as it is.
+  size_t range_deletions() const { return range_deletions_; }
   void clear();
 
  private:
   void put(BytesView key, BytesView value);
   void remove(BytesView key);
   Result<void> clear_range(BytesView begin, BytesView end);
+  bool is_cleared(BytesView begin, BytesView end) const;
+  void add_cleared(BytesView begin, BytesView end);
   // False: more keys than most_single_deletes, or too many tombstones to tell.
   Result<bool> find_keys(BytesView begin, BytesView end, std::vector<BytesView>& keys);
   Result<void> apply_atomic_mutation(const Mutation& mutation);
@@ -50,7 +54,9 @@ class BatchBuilder {
   // What the batch wrote so far; nullopt: removed. Filled only when overlaid_.
   bool overlaid_ = false;
   std::map<BytesView, std::optional<BytesView>, std::less<>> overlay_;
-  std::vector<KeyRangeView> cleared_;
+  // Disjoint ranges, begin to end, that the batch removed whole; keys written into them later are in overlay_.
+  std::map<BytesView, BytesView, std::less<>> cleared_;
+  size_t range_deletions_ = 0;
   Arena arena_;
   rocksdb::PinnableSlice found_;
   std::unique_ptr<rocksdb::Iterator> iterator_;

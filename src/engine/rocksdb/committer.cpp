@@ -15,6 +15,8 @@ constexpr size_t most_batch_commits = 32'768;
 constexpr size_t most_batch_bytes = 64u << 20;
 // Half of what Durability::async promises: a batch that is being written may have to end first.
 constexpr int64_t async_sync_us = 50'000;
+// The first read after a new range tombstone sorts all that the memtable holds: 6 us for 1,000, 19 us for 4,000.
+constexpr size_t most_range_deletions = 1'000;
 constexpr auto tidy_interval = std::chrono::seconds(1);
 constexpr size_t history_worth_keeping_bytes = 1u << 20;
 
@@ -312,6 +314,17 @@ void Committer::sync_log() {
   if (!status.ok()) stop(status);
 }
 
+void Committer::flush_range_deletions() {
+  range_deletions_ += builder_.range_deletions();
+  if (range_deletions_ < most_range_deletions) return;
+  range_deletions_ = 0;
+  rocksdb::FlushOptions flush;
+  flush.wait = false;
+  flush.allow_write_stall = true;
+  // A flush that fails stops writes by itself, and the next commit learns of it.
+  store_.db->Flush(flush).PermitUncheckedError();
+}
+
 void Committer::fire_watches(Version version) {
   if (watches_.empty()) return;
   std::vector<Bytes> keys;
@@ -385,6 +398,7 @@ void Committer::commit_batch() {
     }
   }
   answer_batch(version, accepted);
+  if (accepted != 0) flush_range_deletions();
   builder_.clear();
   batch_.clear();
 }

@@ -63,6 +63,7 @@ class Committer {
   // Writes and publishes what was built; an error has stopped writes.
   Result<void> write_batch(Version version);
   void sync_log();
+  void flush_range_deletions();
   void fire_watches(Version version);
   void answer_batch(Version version, size_t accepted);
   void stop(const rocksdb::Status& status);
@@ -91,6 +92,7 @@ class Committer {
   std::vector<Promise<void>> batch_sync_requests_;
   size_t last_batch_commits_ = 0;
   int64_t unsynced_since_us_ = 0;  // 0: all is synced
+  size_t range_deletions_ = 0;     // since the memtable was last flushed on their account
   std::thread thread_;
 };
 

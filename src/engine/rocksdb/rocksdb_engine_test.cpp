@@ -1,5 +1,7 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 
+#include <rocksdb/db.h>
+
 #include "engine/rocksdb/engine_fixture.h"
 
 namespace strata::kv {
@@ -107,6 +109,28 @@ TEST_F(RocksdbStore, VerifyReadsEverythingAndChangesNothing) {
   file.put('!');
   file.close();
   EXPECT_EQ(code(RocksdbEngine::verify(options.directory)), "corruption");
+}
+
+// docs/formats/rocksdb-store.md, format 1, byte for byte.
+TEST_F(RocksdbStore, TheLayoutIsAsDocumented) {
+  open();
+  ASSERT_TRUE(put("a", "1").ok());
+  const Version version = put("\xff\x02system", "2").value().version;
+  engine.reset();
+  EXPECT_EQ(contents(options.directory)["STRATA-FORMAT"], "strata rocksdb store\nformat 1\n");
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(rocksdb::Options(), options.directory.string(), &opened).ok());
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  const std::unique_ptr<rocksdb::Iterator> iterator(db->NewIterator(rocksdb::ReadOptions()));
+  std::vector<std::pair<Bytes, Bytes>> found;
+  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+    found.emplace_back(iterator->key().ToString(), iterator->value().ToString());
+  }
+  Bytes stored_version;
+  append_be64(stored_version, static_cast<uint64_t>(version));
+  const std::vector<std::pair<Bytes, Bytes>> expected{
+      {"a", "1"}, {"\xff\x02system", "2"}, {"\xff\xff/strata/version", stored_version}};
+  EXPECT_EQ(found, expected);
 }
 
 TEST_F(RocksdbStore, VerifyOfNothingIsAnError) {
@@ -230,6 +254,29 @@ TEST_F(RocksdbCommits, SnapshotsNobodyAskedForAreDropped) {
   clock.advance_us(6'000'000);
   EXPECT_TRUE(becomes_true([&] { return engine->stats().snapshots == 1; }));
   EXPECT_EQ(get("a"), "5999");
+}
+
+// Range tombstones make every read of the memtable dearer: they leave it long before it is full.
+TEST_F(RocksdbCommits, ManyLargeClearsFlushTheMemtable) {
+  options.durability = Durability::async;
+  open();
+  CommitRequest fill;
+  for (int i = 0; i < 600; ++i) {
+    fill.mutations.push_back({MutationType::set, fill.arena.copy("k" + std::to_string(i)), "v"});
+  }
+  ASSERT_TRUE(engine->commit(std::move(fill)).get().ok());
+  // Each range reaches a little further than the one before it.
+  CommitRequest clears;
+  for (int i = 0; i < 1'100; ++i) {
+    const BytesView end = clears.arena.copy("l" + std::to_string(10'000 + i));
+    clears.mutations.push_back({MutationType::clear_range, "k", end});
+  }
+  ASSERT_TRUE(engine->commit(std::move(clears)).get().ok());
+  EXPECT_EQ(get("k0"), std::nullopt);
+  EXPECT_TRUE(becomes_true([&] { return !only_file(".sst").empty(); }));
+  ASSERT_TRUE(put("k0", "again").ok());
+  EXPECT_EQ(get("k0"), "again");
+  EXPECT_EQ(get("k1"), std::nullopt);
 }
 
 TEST_F(RocksdbCommits, ReadersAndSnapshotsThatComeAndGo) {

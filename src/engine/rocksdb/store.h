@@ -18,9 +18,9 @@
 namespace strata::kv {
 
 // Users' keys are below it; from here on are the engine's own.
-inline constexpr BytesView user_keys_end("\xff\xff", 2);
+inline constexpr BytesView user_keys_end("\xff\xff");
 // Big-endian: the version of the batch it was written with.
-inline constexpr BytesView version_key("\xff\xff/strata/version", 18);
+inline constexpr BytesView version_key("\xff\xff/strata/version");
 
 inline rocksdb::Slice to_slice(BytesView bytes) { return {bytes.data(), bytes.size()}; }
 inline BytesView to_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
