@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 
 #include "faces/rest/stream_writer.h"
 
@@ -22,7 +23,7 @@ int64_t after_ms(int64_t ms) { return IoThread::now_us() + ms * 1'000; }
 
 }  // namespace
 
-Connection::Connection(IoThread& thread, IoSocket socket) : thread_(thread), socket_(std::move(socket)) {
+Connection::Connection(IoThread& thread, EventSocket socket) : thread_(thread), socket_(std::move(socket)) {
   thread_.state().connections.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -44,13 +45,16 @@ void Connection::start() {
 void Connection::arm_read() {
   STRATA_ASSERT(!waiting_);
   waiting_ = true;
-  socket_.async_wait(boost::asio::socket_base::wait_read, [this](const boost::system::error_code& error) {
-    waiting_ = false;
-    if (!error) timed_out_ = false;  // bytes came in the last moment
-    if (phase_ == Phase::closed) return delete_if_unused();
-    if (phase_ == Phase::lingering) return on_lingering();
-    on_readable();
-  });
+  socket_.wait(Event::readable, *this);
+}
+
+void Connection::on_event(bool cancelled) {
+  waiting_ = false;
+  if (!cancelled) timed_out_ = false;  // bytes came in the last moment
+  if (coroutine_) return coroutine_->resume();
+  if (phase_ == Phase::closed) return delete_if_unused();
+  if (phase_ == Phase::lingering) return on_lingering();
+  on_readable();
 }
 
 // Reads once. False: closed.
@@ -80,7 +84,7 @@ bool Connection::receive() {
 // 0: nothing there now. An error: the client is gone.
 Result<size_t> Connection::receive_into(char* at, size_t size) {
   for (;;) {
-    const ssize_t count = ::recv(socket_.native_handle(), at, size, MSG_DONTWAIT);
+    const ssize_t count = ::recv(socket_.descriptor(), at, size, MSG_DONTWAIT);
     if (count > 0) {
       thread_.state().received_bytes.add(static_cast<uint64_t>(count));
       return static_cast<size_t>(count);
@@ -100,10 +104,7 @@ void Connection::on_readable() {
   } else {
     if (!work_) work_ = thread_.take_work_space();
     if (!receive()) return;
-    if (phase_ == Phase::idle && !work_->unread().empty()) {
-      phase_ = Phase::head;
-      deadline_us_ = after_ms(thread_.options().header_timeout_ms);
-    }
+    if (phase_ == Phase::idle && !work_->unread().empty()) begin_head();
     try_head();
     if (phase_ == Phase::idle || phase_ == Phase::head) return;
   }
@@ -111,6 +112,14 @@ void Connection::on_readable() {
   phase_ = Phase::running;
   deadline_us_ = 0;
   if (!thread_.coroutines().start([](void* self) { static_cast<Connection*>(self)->run(); }, this)) close();
+}
+
+// A head has begun to come.
+void Connection::begin_head() {
+  phase_ = Phase::head;
+  const int64_t limit_ms = thread_.options().header_timeout_ms;
+  const bool draining = thread_.state().draining.load(std::memory_order_relaxed);
+  deadline_us_ = after_ms(draining ? std::min(limit_ms, drained_head_ms) : limit_ms);
 }
 
 // Leaves the phase at `running` when there is a request (or something that is none) to answer.
@@ -175,8 +184,7 @@ void Connection::run() {
     return more_may_come ? linger() : close();
   }
   if (work_->unread().empty()) return become_idle();
-  phase_ = Phase::head;
-  deadline_us_ = after_ms(thread_.options().header_timeout_ms);
+  begin_head();
   arm_read();
 }
 
@@ -249,7 +257,11 @@ void Connection::respond_streamed(Response& response, HeadOptions options) {
   StreamWriter writer(*this, options.framing == Framing::chunked, response.stream_length);
   if (response.content_type == event_stream_type) events_ = &writer;
   Result<void> written = writer.flush();
-  if (written.ok()) written = response.stream(writer);
+  try {
+    if (written.ok()) written = response.stream(writer);
+  } catch (const std::exception& exception) {
+    written = Error(ErrorCode::internal, exception.what());
+  }
   if (written.ok()) written = writer.finish();
   events_ = nullptr;
   // A message that is not whole must not look whole: the connection is reset, not closed.

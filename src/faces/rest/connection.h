@@ -18,9 +18,9 @@ namespace strata::rest {
 
 class StreamWriter;
 
-class Connection final : private BodySource {
+class Connection final : private BodySource, private EventWaiter {
  public:
-  Connection(IoThread& thread, IoSocket socket);
+  Connection(IoThread& thread, EventSocket socket);
   ~Connection() override;
 
   void start();
@@ -28,7 +28,7 @@ class Connection final : private BodySource {
   void check_time(int64_t now);
   // A coroutine runs and does not wait for the socket: nobody would notice that the client has gone.
   bool unwatched() const { return phase_ == Phase::running && !waiting_; }
-  int descriptor() { return socket_.native_handle(); }
+  int descriptor() const { return socket_.descriptor(); }
   void on_peer_gone();
   void drain();
   void cut();
@@ -37,13 +37,18 @@ class Connection final : private BodySource {
 
  private:
   friend class StreamWriter;
+  // A stop does not wait longer for the rest of a head.
+  static constexpr int64_t drained_head_ms = 1'000;
   enum class Phase : uint8_t { idle, head, running, lingering, closed };
+
+  void on_event(bool cancelled) override;
 
   // Without a coroutine.
   void arm_read();
   void on_readable();
   void on_lingering();
   bool receive();
+  void begin_head();
   void try_head();
   void become_idle();
   void close(bool abort = false);
@@ -59,7 +64,7 @@ class Connection final : private BodySource {
   bool body_can_be_drained() const;
   bool drain_body();
   void finish_request();
-  bool wait(boost::asio::socket_base::wait_type type, int64_t timeout_ms);
+  bool wait(Event event, int64_t timeout_ms);
   bool flush();
   bool send(const BytesView* parts, size_t count);
   bool try_flush();
@@ -73,9 +78,9 @@ class Connection final : private BodySource {
   Result<size_t> receive_into(char* at, size_t size);
 
   IoThread& thread_;
-  IoSocket socket_;
+  EventSocket socket_;
   Phase phase_ = Phase::idle;
-  bool waiting_ = false;            // an asynchronous wait is outstanding
+  bool waiting_ = false;            // a wait is outstanding
   bool timed_out_ = false;          // it was ended by its time limit
   bool broken_ = false;             // the socket failed or was cut
   bool reset_ = false;              // a streamed body broke off: end with a reset

@@ -12,8 +12,6 @@ namespace strata::rest {
 namespace {
 
 constexpr int64_t linger_ms = 2'000;
-// A stop does not wait longer for the rest of a head.
-constexpr int64_t drained_head_ms = 1'000;
 constexpr size_t chunked_read_bytes = 16'384;
 constexpr size_t max_send_parts = 8;
 
@@ -21,17 +19,13 @@ int64_t after_ms(int64_t ms) { return IoThread::now_us() + ms * 1'000; }
 
 }  // namespace
 
-bool Connection::wait(boost::asio::socket_base::wait_type type, int64_t timeout_ms) {
+bool Connection::wait(Event event, int64_t timeout_ms) {
   if (broken_) return false;
   STRATA_ASSERT(!waiting_ && coroutine_ == CoroutinePool::current());
   waiting_ = true;
   timed_out_ = false;
   deadline_us_ = after_ms(timeout_ms);
-  socket_.async_wait(type, [this](const boost::system::error_code& error) {
-    waiting_ = false;
-    if (!error) timed_out_ = false;
-    coroutine_->resume();
-  });
+  socket_.wait(event, *this);
   coroutine_->suspend();
   deadline_us_ = 0;
   return !broken_ && !std::exchange(timed_out_, false);
@@ -50,11 +44,11 @@ bool Connection::send(const BytesView* parts, size_t count) {
     msghdr message{};
     message.msg_iov = at;
     message.msg_iovlen = used;
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::sendmsg(socket_.descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (errno == EINTR) continue;
       const bool full = errno == EAGAIN || errno == EWOULDBLOCK;
-      if (!full || !wait(boost::asio::socket_base::wait_write, thread_.options().write_timeout_ms)) broken_ = true;
+      if (!full || !wait(Event::writable, thread_.options().write_timeout_ms)) broken_ = true;
       continue;
     }
     thread_.state().sent_bytes.add(static_cast<uint64_t>(sent));
@@ -85,7 +79,7 @@ bool Connection::flush() {
 bool Connection::try_flush() {
   Bytes& output = work_->output;
   if (output.empty() || broken_) return false;
-  const ssize_t sent = ::send(socket_.native_handle(), output.data(), output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t sent = ::send(socket_.descriptor(), output.data(), output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent > 0) {
     thread_.state().sent_bytes.add(static_cast<uint64_t>(sent));
     last_sent_us_ = IoThread::now_us();
@@ -124,8 +118,7 @@ Result<void> Connection::await_body() {
   const int64_t earned_ms = static_cast<int64_t>(body_received_) * 1'000 / options.minimum_body_bytes_per_s;
   const int64_t left_ms = options.body_timeout_ms + earned_ms - body_waited_us_ / 1'000;
   const int64_t begin_us = IoThread::now_us();
-  const bool ready =
-      left_ms > 0 && wait(boost::asio::socket_base::wait_read, std::min(left_ms, options.body_timeout_ms));
+  const bool ready = left_ms > 0 && wait(Event::readable, std::min(left_ms, options.body_timeout_ms));
   body_waited_us_ += IoThread::now_us() - begin_us;
   if (broken_) return ErrorCode::operation_cancelled;
   if (!ready) return Error(ErrorCode::request_timeout, "the request's body did not come in time");
@@ -180,8 +173,7 @@ void Connection::check_time(int64_t now) {
   if (deadline_us_ != 0 && now >= deadline_us_ && waiting_) {
     deadline_us_ = 0;
     timed_out_ = true;
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
+    socket_.cancel();
     return;
   }
   if (phase_ != Phase::running) return;
@@ -205,7 +197,7 @@ void Connection::drain() {
     case Phase::idle: {
       // A request may have come that the loop has not seen yet: it is answered, with Connection: close.
       char byte;
-      if (::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) close();
+      if (::recv(socket_.descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) close();
       break;
     }
     case Phase::head:
@@ -225,16 +217,14 @@ void Connection::cut() {
   if (phase_ != Phase::running) return close();
   broken_ = true;
   work_->exchange.cancellation.request();
-  boost::system::error_code ignored;
-  socket_.shutdown(boost::asio::socket_base::shutdown_both, ignored);
-  if (waiting_) socket_.cancel(ignored);
+  ::shutdown(socket_.descriptor(), SHUT_RDWR);
+  if (waiting_) socket_.cancel();
 }
 
 // The response is sent; what the client sends on is thrown away until it has seen our end.
 void Connection::linger() {
   phase_ = Phase::lingering;
-  boost::system::error_code ignored;
-  socket_.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+  ::shutdown(socket_.descriptor(), SHUT_WR);
   work_->parser.reset();
   thread_.give_back(std::move(work_));
   deadline_us_ = after_ms(linger_ms);
@@ -257,9 +247,9 @@ void Connection::close(bool abort) {
   if (phase_ != Phase::closed) {
     phase_ = Phase::closed;
     deadline_us_ = 0;
-    boost::system::error_code ignored;
-    if (abort) socket_.set_option(boost::asio::socket_base::linger(true, 0), ignored);
-    socket_.close(ignored);
+    const struct linger at_once{1, 0};
+    if (abort) ::setsockopt(socket_.descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    socket_.close();
     if (work_) {
       work_->parser.reset();
       thread_.give_back(std::move(work_));

@@ -205,7 +205,13 @@ Response Dispatcher::answer(Exchange& exchange, BodySource& body, Operation*& op
   operation = operations_[exchange.match_.route].get();
 
   const std::string_view query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
-  Result<Response> result = run(route, exchange, body, query);
+  Result<Response> result = ErrorCode::internal;
+  try {
+    result = run(route, exchange, body, query);
+  } catch (const std::exception& exception) {
+    // Handlers return errors; what throws is a library (out of memory). One request fails, the server goes on.
+    result = Error(ErrorCode::internal, std::string("internal error: ") + exception.what());
+  }
   if (result.ok()) return std::move(result).value();
   Error error = std::move(result).error();
   if (error.code() == ErrorCode::operation_cancelled && exchange.deadline_steady_us != 0 &&
@@ -266,17 +272,13 @@ Result<Response> Dispatcher::run(const Route& route, Exchange& exchange, BodySou
   request.id_ = exchange.request_id;
   request.cancellation_ = &exchange.cancellation;
   RETURN_IF_ERROR(decode_parameters(exchange, query));
+  RETURN_IF_ERROR(prepare_body(route, exchange, body));
 
+  // From the moment the request is complete: a slow upload has limits of its own.
   const int64_t timeout_ms = route.timeout_ms == 0 ? options_.request_timeout_ms : route.timeout_ms;
   exchange.deadline_steady_us = timeout_ms > 0 ? services_.clock->steady_us() + timeout_ms * 1'000 : 0;
   request.deadline_steady_us_ = exchange.deadline_steady_us;
-  RETURN_IF_ERROR(prepare_body(route, exchange, body));
-  try {
-    return route.handler(services_, request);
-  } catch (const std::exception& exception) {
-    // Handlers return errors; what throws is a library (out of memory). One request fails, the server goes on.
-    return Error(ErrorCode::internal, std::string("internal error: ") + exception.what());
-  }
+  return route.handler(services_, request);
 }
 
 Result<void> Dispatcher::decode_parameters(Exchange& exchange, std::string_view query) const {

@@ -1,6 +1,7 @@
 #include "faces/rest/io_thread.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,8 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "faces/rest/connection.h"
@@ -45,18 +46,14 @@ IoThread::IoThread(Dispatcher& dispatcher, const ServerOptions& options, std::sh
     : dispatcher_(dispatcher),
       options_(options),
       state_(std::move(state)),
-      tick_ms_(tick_interval_ms(options)),
       coroutines_(*this, {.stack_bytes = options.stack_bytes}) {}
 
 IoThread::~IoThread() { STRATA_ASSERT(!thread_.joinable() && connections_.empty()); }
 
 void IoThread::start(int listener, int number) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  acceptor_.assign(address.ss_family == AF_INET6 ? boost::asio::ip::tcp::v6() : boost::asio::ip::tcp::v4(), listener);
+  listener_ = std::make_unique<EventSocket>(loop_, listener);
   arm_accept();
-  arm_tick();
+  loop_.tick_every(tick_interval_ms(options_), [this] { tick(); });
   // Signals are the main thread's.
   sigset_t all;
   sigset_t before;
@@ -64,7 +61,7 @@ void IoThread::start(int listener, int number) {
   pthread_sigmask(SIG_BLOCK, &all, &before);
   thread_ = std::thread([this, number] {
     pthread_setname_np(pthread_self(), ("strata-io-" + std::to_string(number)).c_str());
-    io_.run();
+    loop_.run();
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -72,7 +69,7 @@ void IoThread::start(int listener, int number) {
 int64_t IoThread::now_us() { return system_clock().steady_us(); }
 
 void IoThread::on_ready() {
-  boost::asio::post(io_, [this] { coroutines_.run_ready(); });
+  loop_.post([this] { coroutines_.run_ready(); });
 }
 
 std::unique_ptr<WorkSpace> IoThread::take_work_space() {
@@ -108,59 +105,48 @@ void IoThread::remove(Connection* connection) {
   delete connection;
 }
 
-void IoThread::arm_accept() {
-  accepting_ = true;
-  acceptor_.async_wait(boost::asio::socket_base::wait_read, [this](const boost::system::error_code& error) {
-    accepting_ = false;
-    if (!error && acceptor_.is_open()) accept_all();
-  });
-}
+void IoThread::arm_accept() { listener_->wait(Event::readable, *this); }
 
-void IoThread::accept_all() {
-  for (int i = 0; i < accepts_at_once; ++i) {
-    const int descriptor = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (descriptor < 0) {
-      if (errno == EINTR || errno == ECONNABORTED) continue;
-      // Out of descriptors or memory: trying again at once would spin. The next tick does.
-      accept_paused_ = errno != EAGAIN && errno != EWOULDBLOCK;
-      break;
-    }
-    state_->accepted.add();
-    if (state_->connections.load(std::memory_order_relaxed) >= options_.max_connections) {
-      static constexpr std::string_view refusal =
-          "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 32\r\n"
-          "Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\":\"too many connections\"}";
-      static_assert(refusal.ends_with("\r\n\r\n{\"error\":\"too many connections\"}"));
-      state_->refused.add();
-      ::send(descriptor, refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      ::shutdown(descriptor, SHUT_WR);
-      ::close(descriptor);
-      continue;
-    }
-    const int on = 1;
-    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    boost::system::error_code error;
-    IoSocket socket(io_);
-    socket.assign(acceptor_.local_endpoint(error).protocol(), descriptor, error);
-    if (error) {
-      ::close(descriptor);
-      continue;
-    }
-    auto* connection = new Connection(*this, std::move(socket));
-    connection->index = connections_.size();
-    connections_.push_back(connection);
-    connection->start();
-  }
+void IoThread::on_event(bool cancelled) {
+  if (cancelled) return;
+  accept_some();
   if (!accept_paused_) arm_accept();
 }
 
-void IoThread::arm_tick() {
-  timer_.expires_after(std::chrono::milliseconds(tick_ms_));
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    tick();
-    arm_tick();
-  });
+// False: no more are waiting.
+bool IoThread::accept_some() {
+  for (int i = 0; i < accepts_at_once; ++i) {
+    const int descriptor = ::accept4(listener_->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      adopt(descriptor);
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    // Out of descriptors or memory: trying again at once would spin.
+    accept_paused_ = errno != EAGAIN && errno != EWOULDBLOCK;
+    return false;
+  }
+  return true;
+}
+
+void IoThread::adopt(int descriptor) {
+  state_->accepted.add();
+  if (state_->connections.load(std::memory_order_relaxed) >= options_.max_connections) {
+    static constexpr std::string_view refusal =
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 32\r\n"
+        "Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\":\"too many connections\"}";
+    state_->refused.add();
+    ::send(descriptor, refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::shutdown(descriptor, SHUT_WR);
+    ::close(descriptor);
+    return;
+  }
+  const int on = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  auto* connection = new Connection(*this, EventSocket(loop_, descriptor));
+  connection->index = connections_.size();
+  connections_.push_back(connection);
+  connection->start();
 }
 
 void IoThread::tick() {
@@ -168,10 +154,7 @@ void IoThread::tick() {
   // Backwards: a connection that is removed is replaced by one that has been seen.
   for (size_t i = connections_.size(); i-- > 0;) connections_[i]->check_time(now);
   notice_disconnects();
-  if (accept_paused_ && !accepting_ && acceptor_.is_open()) {
-    accept_paused_ = false;
-    arm_accept();
-  }
+  if (std::exchange(accept_paused_, false) && listener_->is_open()) arm_accept();
 }
 
 // A request that waits for something else than its socket does not see its client go. Asking once a tick costs one
@@ -191,11 +174,11 @@ void IoThread::notice_disconnects() {
 }
 
 void IoThread::drain() {
-  boost::asio::post(io_, [this] {
-    boost::system::error_code ignored;
+  loop_.post([this] {
     // Connections that the kernel has completed but nobody accepted yet would be reset.
-    if (acceptor_.is_open()) accept_all();
-    acceptor_.close(ignored);
+    while (accept_some()) {
+    }
+    listener_->close();
     for (size_t i = connections_.size(); i-- > 0;) connections_[i]->drain();
     std::lock_guard lock(state_->mutex);
     ++state_->threads_drained;
@@ -204,13 +187,13 @@ void IoThread::drain() {
 }
 
 void IoThread::cut() {
-  boost::asio::post(io_, [this] {
+  loop_.post([this] {
     for (size_t i = connections_.size(); i-- > 0;) connections_[i]->cut();
   });
 }
 
 void IoThread::join() {
-  io_.stop();
+  loop_.stop();
   thread_.join();
 }
 

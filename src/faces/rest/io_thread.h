@@ -2,17 +2,11 @@
 //
 // Purpose:       everything that a connection needs from its thread: buffers, stacks, time, counters.
 // Ownership:     owns its connections; work spaces are pooled.
-// Thread safety: all on its own thread, but for on_ready, drain, cut and the counters.
+// Thread safety: all on its own thread, but for on_ready, drain, cut and join.
 // Invariants:    a connection never changes threads.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -22,6 +16,7 @@
 #include "base/coroutine.h"
 #include "base/metrics.h"
 #include "faces/rest/dispatcher.h"
+#include "faces/rest/event_loop.h"
 #include "faces/rest/request_parser.h"
 #include "faces/rest/response_head.h"
 #include "faces/rest/server.h"
@@ -29,13 +24,6 @@
 namespace strata::rest {
 
 class Connection;
-
-// Concrete executors: any_io_executor costs 20-40 % of a small request.
-using IoExecutor = boost::asio::io_context::executor_type;
-using IoSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, IoExecutor>;
-using IoAcceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, IoExecutor>;
-using IoTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
-                                                  boost::asio::wait_traits<std::chrono::steady_clock>, IoExecutor>;
 
 // Shared by the threads of a server, and by the gauges it registered, which may outlive it.
 struct ServerState {
@@ -73,7 +61,7 @@ struct WorkSpace {
   void trim();
 };
 
-class IoThread final : public ReadyListener {
+class IoThread final : public ReadyListener, private EventWaiter {
  public:
   IoThread(Dispatcher& dispatcher, const ServerOptions& options, std::shared_ptr<ServerState> state);
   ~IoThread() override;
@@ -90,7 +78,6 @@ class IoThread final : public ReadyListener {
   void on_ready() override;
 
   // For connections.
-  boost::asio::io_context& io() { return io_; }
   Dispatcher& dispatcher() { return dispatcher_; }
   const ServerOptions& options() const { return options_; }
   ServerState& state() { return *state_; }
@@ -105,25 +92,24 @@ class IoThread final : public ReadyListener {
   static constexpr size_t input_bytes = 16'384;
   static constexpr size_t max_pooled_work_spaces = 128;
 
+  // The listener has connections.
+  void on_event(bool cancelled) override;
   void arm_accept();
-  void accept_all();
-  void arm_tick();
+  bool accept_some();
+  void adopt(int descriptor);
   void tick();
   void notice_disconnects();
 
   Dispatcher& dispatcher_;
   const ServerOptions& options_;
   std::shared_ptr<ServerState> state_;
-  boost::asio::io_context io_{1};
-  IoAcceptor acceptor_{io_};
-  IoTimer timer_{io_};
-  int64_t tick_ms_;
+  EventLoop loop_;
+  std::unique_ptr<EventSocket> listener_;
   CoroutinePool coroutines_;
   DateCache date_;
   std::vector<std::unique_ptr<WorkSpace>> work_spaces_;
   std::vector<Connection*> connections_;
-  bool accept_paused_ = false;
-  bool accepting_ = false;
+  bool accept_paused_ = false;  // out of descriptors: the next tick tries again
   std::thread thread_;
 };
 

@@ -1,12 +1,14 @@
 #include "faces/rest/server.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <thread>
 
@@ -38,16 +40,46 @@ class Descriptor {
   int value_;
 };
 
-Result<Descriptor> bind_socket(const boost::asio::ip::tcp::endpoint& endpoint, bool shared) {
-  const std::string address = fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
-  Descriptor descriptor(
-      ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  if (descriptor.get() < 0) return system_error("cannot open a socket for", address);
+// An IP address and a port.
+struct Endpoint {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  std::string text;
+
+  sockaddr* address() { return reinterpret_cast<sockaddr*>(&storage); }
+  // Big-endian, where it lies: at the same place in both families.
+  in_port_t& port() { return reinterpret_cast<sockaddr_in*>(&storage)->sin_port; }
+};
+static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+
+Result<Endpoint> to_endpoint(const std::string& bind, uint16_t port) {
+  const std::string host = bind == "localhost" ? "127.0.0.1" : bind;
+  Endpoint endpoint;
+  auto& v4 = reinterpret_cast<sockaddr_in&>(endpoint.storage);
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(endpoint.storage);
+  if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    endpoint.size = sizeof(v4);
+    endpoint.text = fmt::format("{}:{}", host, port);
+  } else if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    endpoint.size = sizeof(v6);
+    endpoint.text = fmt::format("[{}]:{}", host, port);
+  } else {
+    return Error(ErrorCode::invalid_argument, "not an IP address to bind to: " + bind);
+  }
+  endpoint.port() = htons(port);
+  return endpoint;
+}
+
+Result<Descriptor> bind_socket(Endpoint& endpoint, bool shared) {
+  Descriptor descriptor(::socket(endpoint.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (descriptor.get() < 0) return system_error("cannot open a socket for", endpoint.text);
   const int on = 1;
   ::setsockopt(descriptor.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (shared) ::setsockopt(descriptor.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-  if (::bind(descriptor.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) {
-    return system_error("cannot listen on", address);
+  if (::bind(descriptor.get(), endpoint.address(), endpoint.size) != 0) {
+    return system_error("cannot listen on", endpoint.text);
   }
   return descriptor;
 }
@@ -67,11 +99,7 @@ class Server::Implementation {
   }
 
   Result<void> start() {
-    boost::system::error_code error;
-    const std::string host = options_.bind == "localhost" ? "127.0.0.1" : options_.bind;
-    const auto address = boost::asio::ip::make_address(host, error);
-    if (error) return Error(ErrorCode::invalid_argument, "not an IP address to bind to: " + options_.bind);
-    boost::asio::ip::tcp::endpoint endpoint(address, options_.port);
+    ASSIGN_OR_RETURN(Endpoint endpoint, to_endpoint(options_.bind, options_.port));
     if (options_.port != 0) {
       // SO_REUSEPORT would let two servers of one user share the port without a word; this one would not.
       Result<Descriptor> probe = bind_socket(endpoint, false);
@@ -80,12 +108,13 @@ class Server::Implementation {
     std::vector<Descriptor> listeners;
     for (int i = 0; i < options_.io_threads; ++i) {
       ASSIGN_OR_RETURN(Descriptor listener, bind_socket(endpoint, true));
-      if (::listen(listener.get(), listen_backlog) != 0) return system_error("cannot listen on", options_.bind);
-      socklen_t size = static_cast<socklen_t>(endpoint.capacity());
-      ::getsockname(listener.get(), endpoint.data(), &size);
+      if (::listen(listener.get(), listen_backlog) != 0) return system_error("cannot listen on", endpoint.text);
+      // Port 0 is known after the first.
+      socklen_t size = sizeof(endpoint.storage);
+      ::getsockname(listener.get(), endpoint.address(), &size);
       listeners.push_back(std::move(listener));
     }
-    port_ = endpoint.port();
+    port_ = ntohs(endpoint.port());
     for (int i = 0; i < options_.io_threads; ++i) {
       threads_.push_back(std::make_unique<IoThread>(dispatcher_, options_, state_));
       threads_.back()->start(listeners[static_cast<size_t>(i)].release(), i);

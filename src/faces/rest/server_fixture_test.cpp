@@ -1,6 +1,8 @@
 // The operations of the server's tests.
 #include "faces/rest/server_fixture.h"
 
+#include <stdexcept>
+
 namespace strata::rest {
 namespace {
 
@@ -38,16 +40,18 @@ Result<Response> count_body(Services&, Request& request) {
   }
 }
 
-// `mb` MiB, with a known length for ?sized, in writes of `piece` bytes; breaks off for ?break.
+// `mb` MiB, with a known length for ?sized, in writes of `piece` bytes; breaks off for ?break and ?throw.
 Result<Response> download(Services&, Request& request) {
   const uint64_t bytes = number(request, "mb") << 20;
   const uint64_t piece = request.query("piece") ? number(request, "piece") : 100'000;
   const bool breaks = request.query("break").has_value();
+  const bool throws = request.query("throw").has_value();
   Stage* stage = current_stage();
   auto write = [=](ResponseStream& stream) -> Result<void> {
     const Bytes block(piece, 'x');
     for (uint64_t written = 0; written < bytes; written += piece) {
       if (breaks && written > bytes / 2) return ErrorCode::io_error;
+      if (throws && written > bytes / 2) throw std::runtime_error("library trouble");
       Result<void> result = stream.write(BytesView(block).substr(0, std::min(piece, bytes - written)));
       if (!result.ok()) {
         ++stage->stream_errors;
