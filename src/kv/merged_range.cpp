@@ -1,4 +1,6 @@
 // Reading a range through the transaction's own writes, and resolving key selectors by it.
+#include <algorithm>
+
 #include "kv/transaction_state.h"
 
 namespace strata::kv {

@@ -1,5 +1,7 @@
 #include "kv/range_set.h"
 
+#include <algorithm>
+
 namespace strata::kv {
 
 RangeSet::Map::const_iterator RangeSet::find(BytesView key) const {

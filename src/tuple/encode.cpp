@@ -1,5 +1,6 @@
 #include "tuple/encode.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 

@@ -1,4 +1,6 @@
 // Selectors, ranges, streaming modes, mapped ranges.
+#include <algorithm>
+
 #include "conformance/transaction_fixture.h"
 #include "tuple/tuple.h"
 

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "base/base64.h"
 #include "faces/rest/records_body.h"
 #include "service/records.h"

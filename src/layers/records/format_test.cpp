@@ -1,6 +1,7 @@
 // Every byte that this layer stores, compared with tests/golden/records.txt: a change of format does not go unnoticed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 

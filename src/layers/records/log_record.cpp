@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "layers/records/stored_value.h"
 
 namespace strata::records {
