@@ -64,7 +64,7 @@ def measure(server, options):
     return {
         "requests_per_s": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
         "cpu_us_per_request": (cpu_seconds(server["pid"]) - before) * 1e6 / requests,
-        "p99_ms": to_ms(re.search(r"99%\s+(\S+)", out)[1]),
+        "p99_ms": to_ms(re.search(r"^\s+99%\s+(\S+)", out, re.M)[1]),
     }
 
 
