@@ -9,12 +9,31 @@
 
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "model/lockstep.h"
+#include "serializability/faulty_engine.h"
 
 namespace strata::model {
 namespace {
 
 uint64_t seed_asked_for = 0;  // 0: as each test has it
 uint64_t operations_asked_for = 0;
+
+// An engine with a bug: the history must not agree.
+class Spoiled final : public Subject {
+ public:
+  explicit Spoiled(serializability::Fault fault) {
+    kv::MemoryEngineOptions options;
+    options.clock = &clock_;
+    engine_ = std::make_shared<serializability::FaultyEngine>(std::make_shared<kv::MemoryEngine>(options), fault);
+  }
+  std::shared_ptr<kv::Engine> engine() override { return engine_; }
+  ManualClock& clock() override { return clock_; }
+  bool can_reopen() const override { return false; }
+  void reopen() override {}
+
+ private:
+  ManualClock clock_;
+  std::shared_ptr<kv::Engine> engine_;
+};
 
 // Answers every call from another thread, in an order of its own: the ways of a remote engine.
 class LateMemory final : public Subject {
@@ -95,6 +114,23 @@ void run_history(Subject& subject, uint64_t seed, uint64_t operations) {
   EXPECT_GT(counts.commits, options.operations / 100);
   EXPECT_GT(counts.conflicts, options.operations / 1'000);
   EXPECT_GT(counts.watches_fired, options.operations / 2'000);
+}
+
+TEST(Model, PlantedBugsAreFound) {
+  using serializability::Fault;
+  for (const Fault fault : {Fault::drops_read_conflicts, Fault::stale_reads, Fault::loses_a_write}) {
+    Spoiled subject(fault);
+    LockstepOptions options;
+    options.operations = 20'000;
+    Lockstep lockstep(subject, options);
+    const auto failure = lockstep.run();
+    ASSERT_TRUE(failure.has_value()) << "fault " << static_cast<int>(fault);
+    EXPECT_NE(failure->find("seed 1, operation "), std::string::npos) << *failure;
+  }
+  Spoiled sound(Fault::none);
+  LockstepOptions options;
+  options.operations = 20'000;
+  EXPECT_EQ(Lockstep(sound, options).run(), std::nullopt);
 }
 
 TEST(Model, EngineThatAnswersLater) {
