@@ -103,12 +103,8 @@ void Connection::on_readable() {
     parse_error_ = Error(ErrorCode::request_timeout, "the request's headers did not come in time");
   } else {
     if (!work_) work_ = thread_.take_work_space();
-    if (!receive()) return;
-    if (phase_ == Phase::idle && !work_->unread().empty()) begin_head();
-    try_head();
-    if (phase_ == Phase::idle || phase_ == Phase::head) return;
+    if (!receive() || !try_head()) return;
   }
-  if (phase_ == Phase::closed) return;
   phase_ = Phase::running;
   deadline_us_ = 0;
   if (!thread_.coroutines().start([](void* self) { static_cast<Connection*>(self)->run(); }, this)) close();
@@ -122,22 +118,24 @@ void Connection::begin_head() {
   deadline_us_ = after_ms(draining ? std::min(limit_ms, drained_head_ms) : limit_ms);
 }
 
-// Leaves the phase at `running` when there is a request (or something that is none) to answer.
-void Connection::try_head() {
+// True: there is a request (or something that is none) to answer. False: it waits for more, or has deleted itself.
+bool Connection::try_head() {
   const Result<size_t> parsed = work_->parser.parse_head(work_->unread(), work_->exchange.head);
   if (!parsed.ok()) {
     parse_error_ = parsed.error();
-  } else if (*parsed == 0) {
-    if (work_->unread().empty()) {
-      become_idle();
-    } else {
-      arm_read();
-    }
-    return;
-  } else {
-    work_->input_begin += *parsed;
+    return true;
   }
-  phase_ = Phase::running;
+  if (*parsed > 0) {
+    work_->input_begin += *parsed;
+    return true;
+  }
+  if (work_->unread().empty()) {
+    become_idle();
+    return false;
+  }
+  if (phase_ == Phase::idle) begin_head();
+  arm_read();
+  return false;
 }
 
 void Connection::become_idle() {

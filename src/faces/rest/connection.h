@@ -43,13 +43,13 @@ class Connection final : private BodySource, private EventWaiter {
 
   void on_event(bool cancelled) override;
 
-  // Without a coroutine.
+  // Without a coroutine. Those that may close may delete the connection: nothing of it is touched after them.
   void arm_read();
   void on_readable();
   void on_lingering();
   bool receive();
   void begin_head();
-  void try_head();
+  bool try_head();
   void become_idle();
   void close(bool abort = false);
   void linger();
@@ -96,7 +96,7 @@ class Connection final : private BodySource, private EventWaiter {
   bool continue_wanted_ = false;
   int64_t body_waited_us_ = 0;
   uint64_t body_received_ = 0;
-  int64_t last_sent_us_ = 0;
+  int64_t last_sent_us_ = 0;  // of an event stream
 };
 
 }  // namespace strata::rest

@@ -52,7 +52,7 @@ bool Connection::send(const BytesView* parts, size_t count) {
       continue;
     }
     thread_.state().sent_bytes.add(static_cast<uint64_t>(sent));
-    last_sent_us_ = IoThread::now_us();
+    if (events_) last_sent_us_ = IoThread::now_us();
     auto left = static_cast<size_t>(sent);
     while (used > 0 && left >= at->iov_len) {
       left -= at->iov_len;
@@ -82,7 +82,7 @@ bool Connection::try_flush() {
   const ssize_t sent = ::send(socket_.descriptor(), output.data(), output.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent > 0) {
     thread_.state().sent_bytes.add(static_cast<uint64_t>(sent));
-    last_sent_us_ = IoThread::now_us();
+    if (events_) last_sent_us_ = IoThread::now_us();
     output.erase(0, static_cast<size_t>(sent));
   } else if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
     broken_ = true;
