@@ -120,6 +120,7 @@ void Lockstep::step() {
                                        {10, &Lockstep::let_time_pass},
                                        {8, &Lockstep::on_error},
                                        {4, &Lockstep::write_refused},
+                                       {25, &Lockstep::read_mapped},
                                        {3, &Lockstep::cancel}};
   static const uint64_t total = [] {
     uint64_t sum = 0;

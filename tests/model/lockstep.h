@@ -45,6 +45,7 @@ struct LockstepCounts {
   uint64_t conflicts = 0;
   uint64_t watches_fired = 0;
   uint64_t reopens = 0;
+  uint64_t mapped_rows = 0;
 };
 
 class Lockstep {
@@ -97,6 +98,7 @@ class Lockstep {
 
   // Calls, one of which each step makes.
   void read();
+  void read_mapped();
   void write();
   void write_refused();
   void add_conflict_range();

@@ -114,6 +114,7 @@ void run_history(Subject& subject, uint64_t seed, uint64_t operations) {
   EXPECT_GT(counts.commits, options.operations / 100);
   EXPECT_GT(counts.conflicts, options.operations / 1'000);
   EXPECT_GT(counts.watches_fired, options.operations / 2'000);
+  EXPECT_GT(counts.mapped_rows, options.operations / 1'000);
 }
 
 TEST(Model, PlantedBugsAreFound) {

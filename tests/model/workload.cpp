@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "tuple/tuple.h"
+
 namespace strata::model {
 namespace {
 
@@ -93,6 +95,16 @@ Write Workload::stamped_key() {
   return {MutationType::set_versionstamped_key, with_offset(operand, static_cast<uint32_t>(prefix.size())), value()};
 }
 
+// What mapped ranges are read from: ("i", n) -> ("p", k), and rows at ("r", k, j) and ("r", n).
+Write Workload::mapped_row() {
+  using tuple::Text;
+  const auto n = static_cast<int64_t>(random_.below(6));
+  const auto k = static_cast<int64_t>(random_.below(4));
+  if (random_.one_in(3)) return {MutationType::set, tuple::Tuple::of(Text("r"), n).pack(), letters(0, 9, true)};
+  if (random_.one_in(2)) return {MutationType::set, tuple::Tuple::of(Text("r"), k, n).pack(), letters(0, 9, true)};
+  return {MutationType::set, tuple::Tuple::of(Text("i"), n).pack(), tuple::Tuple::of(Text("p"), k).pack()};
+}
+
 Write Workload::stamped_value(const Map& existing) {
   const Bytes before = letters(0, 3, true);
   const Bytes operand = before + Bytes(10, '?') + letters(0, 3, true);
@@ -110,6 +122,7 @@ Write Workload::write(const Map& existing) {
   }
   if (draw < 67) return stamped_key();
   if (draw < 71) return stamped_value(existing);
+  if (draw < 78) return mapped_row();
   Write atomic{atomics[random_.below(std::size(atomics))], key(existing), value()};
   if (const auto found = existing.find(atomic.key); found != existing.end() && random_.one_in(3)) {
     atomic.value = found->second;

@@ -26,7 +26,7 @@ class Workload {
   KeySelector selector(const Map& existing);
   kv::RangeOptions range_options();
 
-  // Legal ones of every type; `tight` keeps clears of ranges small.
+  // Legal ones of every type; clears of ranges are mostly small.
   Write write(const Map& existing);
   // One that a transaction must refuse.
   Write refused_write(const Map& existing);
@@ -34,6 +34,7 @@ class Workload {
  private:
   Bytes letters(size_t least, size_t most, bool may_start_at_the_end);
   Write stamped_key();
+  Write mapped_row();
   Write stamped_value(const Map& existing);
 
   Random& random_;
