@@ -191,16 +191,15 @@ struct Stage {
   }
 };
 
+// Of the test that runs: handlers are plain functions.
+Stage*& current_stage();
+
 class ServerTest : public testing::Test {
  protected:
-  static Stage*& stage_of_handlers() {
-    static Stage* stage = nullptr;
-    return stage;
-  }
   static std::span<const Route> routes();
 
   ServerTest() {
-    stage_of_handlers() = &stage;
+    current_stage() = &stage;
     status.set_started();
     services.metrics = &metrics;
     services.system = &status;
@@ -210,7 +209,7 @@ class ServerTest : public testing::Test {
   ~ServerTest() override {
     stage.release();
     server.reset();
-    stage_of_handlers() = nullptr;
+    current_stage() = nullptr;
   }
   void start() {
     dispatcher = std::make_unique<Dispatcher>(std::vector<std::span<const Route>>{system_routes(), routes()}, services,
