@@ -173,7 +173,8 @@ void Lockstep::check_versionstamps(const Result<void>& answer, bool read_only, c
 }
 
 void Lockstep::watch() {
-  if (watches_.size() >= most_watches) return check_watches();
+  // The value it is set on is read in its own time: whether a time-out comes first would be anybody's guess.
+  if (watches_.size() >= most_watches || slot().reference.has_timeout()) return check_watches();
   Slot& at = slot();
   const Bytes key = workload_.key(existing());
   trace("watch " + printable(key, 40));
@@ -293,7 +294,7 @@ void Lockstep::set_option() {
       break;
     case 4:
       // One that has timed out stays so, whatever is said afterwards.
-      if (at.reference.unusable()) return;
+      if (at.reference.unusable() || at.has_read_together) return;
       option = Option::timeout;
       value = static_cast<int64_t>(random_.below(400));
       with_value = true;

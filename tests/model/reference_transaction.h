@@ -80,6 +80,7 @@ class ReferenceTransaction {
   // there to be read, may be answered all the same.
   bool is_unsure() const { return bad_version_ && (!writes_.empty() || has_walked_); }
   bool has_bad_version() const { return bad_version_.has_value(); }
+  bool has_timeout() const { return timeout_ms_ > 0; }
   bool reads_your_writes() const { return read_your_writes_; }
   bool has_size_limit() const { return size_limit_bytes_ > 0; }
   bool has_writes() const { return !writes_.empty(); }

@@ -1,4 +1,5 @@
-// Concurrent clients on real engines: serializability_test [--transactions N] [--seed N] [--gtest_filter=...].
+// Concurrent clients on real engines: serializability_test [--transactions N] [--seed N] [--gtest_filter=...]. With
+// STRATA_TEST_LONG in the environment: 50 times as many transactions.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -33,7 +34,8 @@ class Serializability : public testing::TestWithParam<Kind> {
 
   Load load(size_t transactions) const {
     Load load;
-    load.transactions = transactions_asked_for != 0 ? transactions_asked_for : transactions;
+    const size_t times = std::getenv("STRATA_TEST_LONG") != nullptr ? 50 : 1;
+    load.transactions = transactions_asked_for != 0 ? transactions_asked_for : transactions * times;
     load.seed = seed_asked_for;
     return load;
   }
