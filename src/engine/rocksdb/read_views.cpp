@@ -41,10 +41,12 @@ Result<ReadViews::Pin> ReadViews::pin(Version version) const {
   const uint64_t head = head_.load(std::memory_order_seq_cst);
   uint64_t low = tail_.load(std::memory_order_seq_cst);
   const Ring& ring = *ring_.load(std::memory_order_seq_cst);
-  if (version > newest()) return ErrorCode::future_version;
+  // By the ring, not by newest(): hand_out may give a version out before newest() says so.
+  const Version last = ring.at(head - 1).version.load(std::memory_order_seq_cst);
+  if (version > last) return ErrorCode::future_version;
   // The last slot whose version is not above the one asked for: mostly the newest.
   uint64_t high = head;
-  if (ring.at(head - 1).version.load(std::memory_order_seq_cst) <= version) {
+  if (last == version) {
     low = head - 1;
   } else {
     if (ring.at(low).version.load(std::memory_order_seq_cst) > version) return ErrorCode::transaction_too_old;
