@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Kills the server with SIGKILL again and again while clients write, and checks what a restart shows.
 
-With --power-loss everything that was not synced is lost with the process, as by a power cut.
+With --power-loss what was not synced is lost with the process, wholly or in parts, as by a power cut.
 
 With --durability sync: every acknowledged write is there. With async: nothing that was acknowledged more than 100 ms
 (and a margin for this machine) before the kill is lost, and what is lost was the newest. Always: no torn batch, row or
@@ -14,40 +14,17 @@ import pathlib
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
 import load
+import power_cut
 
 START_LIMIT_S = 30
 # Of a machine that is busy with the other tests: the thread that syncs may be late.
 ASYNC_LIMIT_S = 0.100 + 0.400
-
-
-def undo_unsynced(data, undo):
-    """Files as the last syncs left them; how many bytes were taken back. The records: power_loss/power_loss.cpp."""
-    taken = 0
-    paths = {path.stat().st_ino: path for path in data.rglob("*") if path.is_file()}
-    for log in undo.glob("*.undo"):
-        path, content, records, at = paths.get(int(log.stem)), log.read_bytes(), [], 0
-        while path and at + 24 <= len(content):
-            offset, size_before, old_bytes = struct.unpack_from("=QQQ", content, at)
-            if at + 24 + old_bytes > len(content):
-                break  # killed while it was written: the change it would undo was not made
-            records.append((offset, size_before, content[at + 24:at + 24 + old_bytes]))
-            at += 24 + old_bytes
-        if records:
-            with open(path, "r+b") as file:
-                for offset, size_before, old in reversed(records):
-                    file.seek(offset)
-                    file.write(old)
-                    file.truncate(size_before)
-                    taken += len(old)
-        log.unlink()
-    return taken
 
 
 class Server:
@@ -72,15 +49,16 @@ class Server:
     def kill(self, number=signal.SIGKILL):
         self.process.send_signal(number)
 
-    def reap(self):
+    def reap(self, random):
         self.process.wait(START_LIMIT_S)
         self.process.stdout.close()
         self.log.close()
-        return undo_unsynced(self.data, self.undo)
+        return power_cut.cut_power(self.data, self.undo, random)
 
 
 def applied_prefix(client, seen, at_least):
-    """How many of the client's operations of this round the store shows; raises if it shows no prefix of them."""
+    """How many of the client's operations of this round the store shows, at least and at most: one that changed nothing,
+    as the delete of a key that is absent, shows neither way. Raises if the store shows no prefix of them."""
     operations = client.operations
     state = dict(client.model)
     states = [dict(state)]
@@ -88,9 +66,10 @@ def applied_prefix(client, seen, at_least):
         state.update(operation.effects)
         states.append(dict(state))
     keys = client.keys()
-    for count in range(len(operations), at_least - 1, -1):
-        if all(states[count].get(key) == seen[key] for key in keys):
-            return count
+    counts = [count for count in range(at_least, len(operations) + 1)
+              if all(states[count].get(key) == seen[key] for key in keys)]
+    if counts:
+        return counts[0], counts[-1]
     wrong = [key for key in keys if states[at_least].get(key) != seen[key]]
     raise AssertionError("client %d shows no state from its operation %d to %d; wrong: %s" % (
         client.number, at_least, len(operations), wrong))
@@ -106,12 +85,12 @@ def check_round(clients, seen, durability, killed_at):
             at_least = len(acks)
         else:
             at_least = sum(operation.acknowledged_at < killed_at - ASYNC_LIMIT_S for operation in acks)
-        count = applied_prefix(client, seen, at_least)
-        for operation in client.operations[:count]:
+        fewest, most = applied_prefix(client, seen, at_least)
+        for operation in client.operations[:fewest]:
             client.model.update(operation.effects)
             last_kept_send = max(last_kept_send, operation.sent_at)
         acknowledged += len(acks)
-        for operation in acks[count:]:
+        for operation in acks[most:]:
             lost += 1
             first_lost_ack = min(first_lost_ack, operation.acknowledged_at)
         client.operations.clear()
@@ -126,7 +105,7 @@ class Campaign:
         self.options = options
         self.random = random.Random(options.seed)
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="strata-crash-"))
-        self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = self.undone = 0
+        self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = self.cut_files = 0
 
     def start(self, directory):
         return Server(self.options.binary, directory, self.options.durability, self.options.power_loss)
@@ -140,7 +119,7 @@ class Campaign:
         server = self.start(directory)
         time.sleep(self.random.random() * 0.1)
         server.kill()
-        self.undone += server.reap()
+        self.cut_files += server.reap(self.random)
         self.kills += 1
 
     def round(self, directory, clients):
@@ -153,7 +132,7 @@ class Campaign:
             server.kill()
 
         load.write_until_killed(server.port, clients, time.monotonic() + 0.02 + self.random.random() * 0.6, kill)
-        self.undone += server.reap()
+        self.cut_files += server.reap(self.random)
         self.kills += 1
         if self.random.random() < 0.15:
             self.kill_while_starting(directory)
@@ -163,7 +142,7 @@ class Campaign:
         server.wait_ready()
         seen = load.read_all(server.port, clients)
         server.kill(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
-        self.undone += server.reap()
+        self.cut_files += server.reap(self.random)
         acknowledged, lost = check_round(clients, seen, self.options.durability, killed_at[0])
         self.acknowledged += acknowledged
         self.lost += lost
@@ -202,9 +181,9 @@ def main():
     except (AssertionError, subprocess.SubprocessError) as error:
         print("FAILED after %d kills: %s\nkept: %s" % (campaign.kills, error, campaign.root))
         return 1
-    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared, %d bytes unsynced" % (
+    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared, %d files cut" % (
         campaign.kills, time.monotonic() - began, campaign.acknowledged, campaign.lost, campaign.in_flight,
-        campaign.verified, campaign.undone))
+        campaign.verified, campaign.cut_files))
     return 0
 
 

@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import crash_loop
 import load
+import power_cut
 
 
 def client_with(*effects_and_acks):
@@ -74,6 +75,16 @@ def test_async_may_lose_the_newest_alone():
         check(client_with(*operations), "async", killed_at=3.5, k0="1")  # acknowledged a second before the kill
 
 
+def test_a_delete_of_an_absent_key_is_kept_or_lost():
+    lost = client_with(({K0: "1"}, True))
+    idle = load.Client(1, random.Random(1))
+    operation = load.Operation("DELETE", "/", None, {("kv", "c1-k0"): None})
+    operation.sent_at, operation.acknowledged_at = 1.8, 1.9  # after the lost one's answer, and nobody can tell
+    idle.operations.append(operation)
+    answers = {**seen(lost), **{key: None for key in idle.keys()}}
+    assert crash_loop.check_round([lost, idle], answers, "async", 1.95) == (2, 1)
+
+
 def test_async_losing_an_older_write_of_another_client_is_found():
     lost = client_with(({K0: "1"}, True))
     kept = load.Client(1, random.Random(1))
@@ -85,18 +96,37 @@ def test_async_losing_an_older_write_of_another_client_is_found():
         crash_loop.check_round([lost, kept], answers, "async", 1.95)
 
 
+def record(offset, size_before, old):
+    return struct.pack("=QQQ", offset, size_before, len(old)) + old
+
+
 def test_unsynced_changes_are_taken_back(tmp_path):
     data, undo = tmp_path / "data", tmp_path / "undo"
     data.mkdir()
     undo.mkdir()
     file = data / "f"
     file.write_bytes(b"abXXefYYYY")  # was "abcdef": two bytes overwritten, then four appended
-
-    def record(offset, size_before, old):
-        return struct.pack("=QQQ", offset, size_before, len(old)) + old
-
     log = record(2, 6, b"cd") + record(6, 6, b"") + record(0, 10, b"torn")[:-1]
     (undo / ("%d.undo" % file.stat().st_ino)).write_bytes(log)
-    assert crash_loop.undo_unsynced(data, undo) == 2
+    (undo / "1.undo").write_bytes(log)  # of a file that is gone
+    lose_all = random.Random()
+    lose_all.random = lambda: 0.0
+    assert power_cut.cut_power(data, undo, lose_all) == 1
     assert file.read_bytes() == b"abcdef"
     assert list(undo.iterdir()) == []
+
+
+def test_a_file_that_was_cut_short_comes_back():
+    changes = list(power_cut.unsynced_changes(record(2, 6, b"cdef") + record(2, 2, b"")))
+    assert power_cut.synced_image(b"abYY", changes) == b"abcdef"
+
+
+def test_pages_survive_one_by_one():
+    page = power_cut.PAGE
+    synced = b"s" * (page + 10)
+    now = b"n" * (4 * page)
+    kept = iter([False, True, False, True])
+    image = power_cut.mixed_image(now, synced, lambda: next(kept))
+    assert image == b"s" * page + b"n" * page + bytes(page) + b"n" * page
+    assert power_cut.mixed_image(now, synced, lambda: False) == synced
+    assert power_cut.mixed_image(now, synced, lambda: True) == now

@@ -3,8 +3,8 @@
 // Purpose:       a killed process leaves all its writes in the kernel's cache, so that a store which never syncs passes
 //                every kill. This library writes, before each change of a file below STRATA_POWER_LOSS_DATA, what was
 //                there into STRATA_POWER_LOSS_UNDO/<inode>.undo, and empties that file after a successful fsync or
-//                fdatasync. Whoever undoes the rest after the kill (crash_loop.py) has the files as the last syncs left
-//                them: everything that was not synced is lost, the worst that a power cut may do to file contents.
+//                fdatasync. Who undoes the rest after the kill (power_cut.py) has the files as the last syncs left
+//                them, and keeps of what came later what a power cut might have kept.
 // Not modelled:  names (creation, rename and removal of files are kept), and writes through mmap.
 // Thread safety: a lock for each file, held over its sync: nobody writes a file while it is synced.
 // Record:        offset, size before, number of old bytes (8 bytes each, as the machine has them), then the old bytes.
