@@ -45,6 +45,8 @@ class Stopwatch {
 
 // CPU seconds of this process so far.
 double cpu_seconds();
+// Of this thread.
+double thread_cpu_seconds();
 
 struct Settings {
   // Data goes below it and is removed.

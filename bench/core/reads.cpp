@@ -23,78 +23,83 @@ Bytes row_value(uint64_t number) {
   return value;
 }
 
+// A second of this thread's CPU time: everything is cached and nobody waits, and so a shared machine disturbs little.
 template <class Body>
 double per_second(double seconds, uint64_t per_call, Body body) {
-  const Stopwatch watch;
+  const double began = thread_cpu_seconds();
   uint64_t done = 0;
-  while (watch.seconds() < seconds) {
+  double took = 0;
+  while (took < seconds) {
     body();
     done += per_call;
+    took = thread_cpu_seconds() - began;
   }
-  return static_cast<double>(done) / watch.seconds();
+  return static_cast<double>(done) / took;
 }
 
-std::shared_ptr<kv::RocksdbEngine> load_ours(const Settings& settings) {
+void load(const std::filesystem::path& directory, const Settings& settings) {
   kv::RocksdbOptions options;
-  options.directory = settings.directory / "ours-reads";
-  {
-    const kv::Database database(kv::RocksdbEngine::open(options).value());
-    for (int begin = 0; begin < settings.rows; begin += 1'000) {
-      kv::Transaction transaction = database.create_transaction();
-      for (int i = begin; i < std::min(begin + 1'000, settings.rows); ++i) {
-        transaction.set(row_key(static_cast<uint64_t>(i)), row_value(static_cast<uint64_t>(i)));
-      }
-      STRATA_ASSERT(transaction.commit().get().ok());
+  options.directory = directory;
+  const kv::Database database(kv::RocksdbEngine::open(options).value());
+  for (int begin = 0; begin < settings.rows; begin += 1'000) {
+    kv::Transaction transaction = database.create_transaction();
+    for (int i = begin; i < std::min(begin + 1'000, settings.rows); ++i) {
+      transaction.set(row_key(static_cast<uint64_t>(i)), row_value(static_cast<uint64_t>(i)));
     }
+    STRATA_ASSERT(transaction.commit().get().ok());
   }
-  // Opening writes the log's rows into a table.
-  return kv::RocksdbEngine::open(options).value();
 }
 
-std::unique_ptr<rocksdb::DB> load_raw(const Settings& settings) {
-  const std::string directory = (settings.directory / "raw-reads").string();
-  {
-    const auto db = open_raw_store(directory);
-    for (int i = 0; i < settings.rows; ++i) {
-      const auto number = static_cast<uint64_t>(i);
-      STRATA_ASSERT(db->Put(rocksdb::WriteOptions(), row_key(number), row_value(number)).ok());
-    }
-  }
-  return open_raw_store(directory);
+std::shared_ptr<kv::RocksdbEngine> open_engine(const std::filesystem::path& directory) {
+  kv::RocksdbOptions options;
+  options.directory = directory;
+  return kv::RocksdbEngine::open(options).value();
 }
 
 }  // namespace
 
 bool bench_reads(const Settings& settings) {
-  const kv::Database database(load_ours(settings));
-  const auto raw = load_raw(settings);
+  const auto directory = settings.directory / "reads";
+  load(directory, settings);
+  // Opening writes the log's rows into a table: the peer gets the same one, and one row in its memtable as well.
+  open_engine(directory).reset();
+  std::filesystem::copy(directory, settings.directory / "raw-reads");
+  const kv::Database database(open_engine(directory));
+  const auto raw = open_raw_store((settings.directory / "raw-reads").string());
+  STRATA_ASSERT(raw->Put(rocksdb::WriteOptions(), "\xff\xff/", "").ok());
   const auto rows = static_cast<uint64_t>(settings.rows);
   Random own_random(1);
   Random raw_random(1);
 
-  auto gets_of = [&](uint64_t gets) {
+  auto gets_of = [&](int gets) {
     return [&, gets] {
-      return per_second(settings.seconds, gets, [&] {
-        const kv::Transaction transaction = database.create_transaction();
-        for (uint64_t i = 0; i < gets; ++i) {
-          const auto value = transaction.get(row_key(own_random.below(rows))).get();
-          STRATA_ASSERT(value.ok() && value->has_value());
+      return per_second(settings.seconds, 100, [&] {
+        for (int i = 0; i < 100; i += gets) {
+          const kv::Transaction transaction = database.create_transaction();
+          for (int j = 0; j < gets; ++j) {
+            const auto value = transaction.get(row_key(own_random.below(rows))).get();
+            STRATA_ASSERT(value.ok() && value->has_value());
+          }
         }
       });
     };
   };
   const Side raw_get{"RocksDB Get", [&] {
-                       return per_second(settings.seconds, 1, [&] {
-                         std::string value;
-                         const auto key = row_key(raw_random.below(rows));
-                         STRATA_ASSERT(raw->Get(rocksdb::ReadOptions(), key, &value).ok());
+                       return per_second(settings.seconds, 100, [&] {
+                         for (int i = 0; i < 100; ++i) {
+                           std::string value;
+                           const auto key = row_key(raw_random.below(rows));
+                           STRATA_ASSERT(raw->Get(rocksdb::ReadOptions(), key, &value).ok());
+                         }
                        });
                      }};
-  bool good = compare(fmt::format("Point reads, one thread, {} rows of 16 + {} bytes in the cache", rows, value_bytes),
-                      {"kv::Transaction, 100 gets each", gets_of(100)}, {raw_get}, settings.rounds, 0.85);
+  bool good =
+      compare(fmt::format("Point reads per second of CPU time, one thread, {} rows of 16 + {} bytes in the cache", rows,
+                          value_bytes),
+              {"kv::Transaction, 100 gets each", gets_of(100)}, {raw_get}, settings.rounds, 0.85);
   // A transaction of its own for each get: for the record, without a target.
-  compare("Point reads, a transaction each", {"kv::Transaction, 1 get each", gets_of(1)}, {raw_get}, settings.rounds,
-          0);
+  compare("Point reads per second of CPU time, a transaction each", {"kv::Transaction, 1 get each", gets_of(1)},
+          {raw_get}, settings.rounds, 0);
 
   auto scan_ours = [&] {
     return per_second(settings.seconds, rows, [&] {
@@ -111,7 +116,10 @@ bool bench_reads(const Settings& settings) {
   };
   auto scan_raw = [&] {
     return per_second(settings.seconds, rows, [&] {
-      const std::unique_ptr<rocksdb::Iterator> found(raw->NewIterator(rocksdb::ReadOptions()));
+      rocksdb::ReadOptions read;
+      const rocksdb::Slice end("\xff");
+      read.iterate_upper_bound = &end;
+      const std::unique_ptr<rocksdb::Iterator> found(raw->NewIterator(read));
       uint64_t seen = 0;
       uint64_t bytes = 0;
       for (found->SeekToFirst(); found->Valid(); found->Next()) {
@@ -121,7 +129,7 @@ bool bench_reads(const Settings& settings) {
       STRATA_ASSERT(seen == rows && bytes == rows * (16 + value_bytes));
     });
   };
-  good = compare(fmt::format("Range scans, one thread, all {} rows", rows),
+  good = compare(fmt::format("Rows scanned per second of CPU time, one thread, all {} rows", rows),
                  {"kv::Transaction, RangeIterator, want_all", scan_ours}, {{"RocksDB Iterator", scan_raw}},
                  settings.rounds, 0.75) &&
          good;

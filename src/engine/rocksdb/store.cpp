@@ -122,12 +122,15 @@ rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cac
   table.block_cache = cache;
   table.block_size = 8 << 10;
   table.format_version = 5;
+  // A hash of each block's keys: 13 % less time for a get, 1.2 % more space.
+  table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   // Packaged builds compute CRC32C in software: XXH3 is several times faster there.
   table.checksum = rocksdb::kXXH3;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  // In the cache, so that memory stays bounded by it, however large the store.
+  // Counted as cache, and always there: looking them up in the cache for every read took 0.7 of 3.0 us. They are about
+  // 1.6 % of rows of 116 bytes.
   table.cache_index_and_filter_blocks = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.metadata_cache_options.unpartitioned_pinning = rocksdb::PinningTier::kAll;
   return table;
 }
 
