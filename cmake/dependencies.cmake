@@ -7,6 +7,7 @@ find_package(simdjson REQUIRED)
 find_package(RocksDB REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 # The prefix is not "zstd": its cached variables would be taken for those of RocksDB's Findzstd.

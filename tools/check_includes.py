@@ -32,7 +32,7 @@ ALLOWED = {
     "app": BELOW_LAYERS + ENGINES + ("service",) + FACES,
 }
 # Headers of a vendor -> the only part that includes them.
-VENDORS = {"rocksdb/": "engine/rocksdb", "foundationdb/": "engine/foundationdb"}
+VENDORS = {"rocksdb/": "engine/rocksdb", "foundationdb/": "engine/foundationdb", "curl/": "service"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
