@@ -6,8 +6,10 @@
 #include <optional>
 #include <set>
 
+#include "base/crc32.h"
 #include "layers/records/log_record.h"
 #include "layers/records/namespaces.h"
+#include "layers/records/objects.h"
 #include "layers/records/rows.h"
 #include "layers/records/stored_value.h"
 #include "layers/records/values.h"
@@ -29,10 +31,16 @@ struct Row {
   Stamp stamp{};
 };
 
+struct Object {
+  records::ObjectReference reference;
+  Stamp stamp{};
+};
+
 // What the log says.
 struct Model {
   std::map<Bytes, Value> values;
   std::map<Bytes, Row> rows;
+  std::map<Bytes, Object> objects;
   size_t records = 0;
   Stamp last{};
 
@@ -56,6 +64,12 @@ struct Model {
         if (rows.count(key) == 0) return;
         for (const auto& column : operation.columns) rows[key].columns.erase(Bytes(column.name));
         rows[key].stamp = stamp;
+        return;
+      case OperationType::put_object:
+        objects[key] = {operation.object, stamp};
+        return;
+      case OperationType::delete_object:
+        objects.erase(key);
     }
   }
 };
@@ -108,6 +122,48 @@ Result<void> compare_rows(const kv::Database& database, const Namespace& space, 
   return {};
 }
 
+// Heads, and the size and checksum of the bytes, page by page.
+Result<void> compare_objects(const kv::Database& database, const Namespace& space, const Model& model) {
+  for (const auto& [key, expected] : model.objects) {
+    ASSIGN_OR_RETURN(const auto found, database.read([&, &name = key](const kv::ReadTransaction& transaction) {
+      return records::read_object_head(transaction, space, name);
+    }));
+    if (!found || found->reference != expected.reference) return mismatch("object differs from the log", key);
+    if (found->stamp != expected.stamp) return mismatch("version of an object differs from the log", key);
+    uint64_t size = 0;
+    Crc32 checksum;
+    for (uint32_t index = 0; size < expected.reference.size; ++index) {
+      ASSIGN_OR_RETURN(const auto chunk, database.read([&](const kv::ReadTransaction& transaction) {
+        return transaction.get(records::object_chunk_key(space, expected.reference.id, index)).get();
+      }));
+      if (!chunk || chunk->empty()) return mismatch("a chunk of an object is missing", key);
+      checksum.update(*chunk);
+      size += chunk->size();
+    }
+    if (size != expected.reference.size || checksum.value() != expected.reference.checksum) {
+      return mismatch("bytes of an object differ from the log", key);
+    }
+  }
+  return {};
+}
+
+// Objects that are being staged or wait to be cleared: rows of their own and bytes that no head names.
+Result<void> account_for_objects_in_waiting(const kv::Database& database, const Namespace& space,
+                                            std::set<Bytes>& prefixes) {
+  constexpr size_t limit = 100'000;
+  ASSIGN_OR_RETURN(const auto staged, database.read([&](const kv::ReadTransaction& transaction) {
+    return records::read_staged_objects(transaction, space, nullptr, limit);
+  }));
+  ASSIGN_OR_RETURN(const auto replaced, database.read([&](const kv::ReadTransaction& transaction) {
+    return records::read_replaced_objects(transaction, space, nullptr, limit);
+  }));
+  for (const auto& object : staged) prefixes.insert(records::object_data_key(space, object.id));
+  for (const auto& object : replaced) prefixes.insert(records::object_data_key(space, object.id));
+  prefixes.insert(records::staged_objects_prefix(space));
+  prefixes.insert(records::replaced_objects_prefix(space));
+  return {};
+}
+
 // Every key below the namespace's prefix belongs to something that the log told of. Returns how many there are.
 Result<size_t> account_for_keys(const kv::Database& database, const Namespace& space, const Model& model) {
   std::set<Bytes> exact;
@@ -117,6 +173,11 @@ Result<size_t> account_for_keys(const kv::Database& database, const Namespace& s
     if (value.bytes.size() > records::chunk_bytes) prefixes.insert(records::value_chunks_key(space, key));
   }
   for (const auto& [key, row] : model.rows) prefixes.insert(records::row_prefix(space, key));
+  for (const auto& [key, object] : model.objects) {
+    exact.insert(records::object_key(space, key));
+    prefixes.insert(records::object_data_key(space, object.reference.id));
+  }
+  RETURN_IF_ERROR(account_for_objects_in_waiting(database, space, prefixes));
 
   size_t keys = 0;
   Bytes from = space.prefix;
@@ -147,9 +208,10 @@ Result<std::string> check_log(const kv::Database& database, std::string_view nam
   ASSIGN_OR_RETURN(const Model model, replay_log(database, *space));
   RETURN_IF_ERROR(compare_values(database, *space, model));
   RETURN_IF_ERROR(compare_rows(database, *space, model));
+  RETURN_IF_ERROR(compare_objects(database, *space, model));
   ASSIGN_OR_RETURN(const size_t keys, account_for_keys(database, *space, model));
-  return fmt::format("{} log records, {} values, {} rows, {} keys agree", model.records, model.values.size(),
-                     model.rows.size(), keys);
+  return fmt::format("{} log records, {} values, {} rows, {} objects, {} keys agree", model.records,
+                     model.values.size(), model.rows.size(), model.objects.size(), keys);
 }
 
 }  // namespace strata

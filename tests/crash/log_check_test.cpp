@@ -85,6 +85,37 @@ TEST_F(LogCheck, FindsAnOrphan) {
   EXPECT_THAT(complaint(), HasSubstr("belongs to nothing"));
 }
 
+TEST_F(LogCheck, FollowsLargeObjects) {
+  const records::ObjectReference object{.id = {'i'}, .size = 9, .checksum = 0xCBF43926};
+  const Bytes chunk = records::object_chunk_key(space_, object.id, 0);
+  change([&](kv::Transaction& transaction) -> Result<void> {
+    transaction.set(chunk, "123456789");
+    return {};
+  });
+  EXPECT_THAT(complaint(), HasSubstr("belongs to nothing"));
+  apply({{.type = OperationType::put_object, .key = "object", .object = object},
+         {.type = OperationType::put_object, .key = "gone", .object = {.id = {'j'}}},
+         {.type = OperationType::delete_object, .key = "gone"}});
+  EXPECT_THAT(complaint(), HasSubstr("1 rows, 1 objects"));
+  const auto overwrite = [&](BytesView bytes) {
+    change([&](kv::Transaction& transaction) -> Result<void> {
+      transaction.set(chunk, bytes);
+      return {};
+    });
+  };
+  overwrite("12345678");
+  EXPECT_THAT(complaint(), HasSubstr("a chunk of an object is missing: object"));
+  overwrite("023456789");
+  EXPECT_THAT(complaint(), HasSubstr("bytes of an object differ from the log: object"));
+  overwrite("123456789");
+  EXPECT_THAT(complaint(), HasSubstr("none: "));
+  change([&](kv::Transaction& transaction) -> Result<void> {
+    transaction.clear(records::object_key(space_, "object"));
+    return {};
+  });
+  EXPECT_THAT(complaint(), HasSubstr("object differs from the log: object"));
+}
+
 TEST_F(LogCheck, FindsALostLogRecord) {
   change([&](kv::Transaction& transaction) -> Result<void> {
     transaction.clear_prefix(records::log_prefix(space_));

@@ -1,6 +1,7 @@
 #include "layers/records/apply.h"
 
 #include "layers/records/log_record.h"
+#include "layers/records/objects.h"
 #include "layers/records/rows.h"
 #include "layers/records/stored_value.h"
 #include "layers/records/values.h"
@@ -14,7 +15,8 @@ constexpr size_t many_operations = 16;
 
 class Applier {
  public:
-  Applier(kv::Transaction& transaction, const Namespace& space) : transaction_(transaction), space_(space) {}
+  Applier(kv::Transaction& transaction, const Namespace& space)
+      : transaction_(transaction), space_(space), objects_(transaction, space) {}
 
   Result<void> look_for_large_values() {
     ASSIGN_OR_RETURN(may_be_large_, has_large_values(transaction_, space_));
@@ -35,6 +37,10 @@ class Applier {
         return delete_row(transaction_, space_, operation.key);
       case OperationType::delete_columns:
         return delete_columns(transaction_, space_, operation.key, operation.columns);
+      case OperationType::put_object:
+        return objects_.put(operation.key, operation.object);
+      case OperationType::delete_object:
+        return objects_.remove(operation.key);
     }
     return Error(ErrorCode::invalid_argument, "unknown operation");
   }
@@ -43,6 +49,7 @@ class Applier {
   kv::Transaction& transaction_;
   const Namespace& space_;
   bool may_be_large_ = true;
+  ObjectHeads objects_;
 };
 
 }  // namespace

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "layers/records/apply.h"
 #include "layers/records/log_record.h"
+#include "layers/records/objects.h"
 #include "layers/records/store_test.h"
 
 namespace strata::records {
@@ -54,13 +56,29 @@ TEST_F(Format, IsTheGoldenOne) {
          {.type = OperationType::delete_value, .key = "none"},
          {.type = OperationType::delete_row, .key = "none"},
          {.type = OperationType::delete_columns, .key = "none", .columns = {{"a", ""}, {"b", ""}}}});
+  const ObjectId server_run = test_object_id(0xEE);
+  this->run([&](kv::Transaction& transaction) -> Result<void> {
+    for (const int number : {1, 2, 3}) stage_object(transaction, space_, test_object_id(number), server_run);
+    transaction.set(object_chunk_key(space_, test_object_id(1), 0), Bytes(object_chunk_bytes, 'x'));
+    transaction.set(object_chunk_key(space_, test_object_id(1), 1), "end");
+    return {};
+  });
+  const ObjectReference first{.id = test_object_id(1), .size = object_chunk_bytes + 3, .checksum = 0xCBF43926};
+  write({{.type = OperationType::put_object, .key = "object", .object = first}});
+  write({{.type = OperationType::put_object, .key = "object", .object = {.id = test_object_id(2)}},
+         {.type = OperationType::put_object, .key = "brief", .object = {.id = test_object_id(4)}},
+         {.type = OperationType::delete_object, .key = "brief"},
+         {.type = OperationType::delete_object, .key = "none"}});
   const auto log =
       read([&](const kv::ReadTransaction& transaction) { return read_log(transaction, space_, nullptr, 100); });
-  ASSERT_EQ(log.size(), 4u);
+  ASSERT_EQ(log.size(), 6u);
   std::string dumped;
   for (const auto& [key, value] : dump(database_, "", "\xFF")) dumped += hex(key) + " " + shortened(value) + "\n";
   dumped = with_stamps_named(dumped, log);
 
+  if (std::getenv("STRATA_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(STRATA_GOLDEN_DIRECTORY "/records.txt") << dumped;
+  }
   std::ifstream file(STRATA_GOLDEN_DIRECTORY "/records.txt");
   std::stringstream golden;
   golden << file.rdbuf();

@@ -15,6 +15,10 @@ constexpr char value_entity = 'k';
 constexpr char value_chunks_entity = 'K';
 constexpr char row_entity = 'r';
 constexpr char log_entity = 'l';
+constexpr char object_entity = 'o';
+constexpr char object_data_entity = 'O';
+constexpr char staged_object_entity = 'p';
+constexpr char replaced_object_entity = 'g';
 
 constexpr char row_marker_part = '\x00';
 constexpr char columns_part = '\x01';
@@ -106,6 +110,63 @@ Bytes column_chunks_key(BytesView row, BytesView column) {
   Bytes key = row_part(row, column_chunks_part, column.size() + 6);
   append_with_length(key, column);
   return key;
+}
+
+Bytes object_key(const Namespace& space, BytesView key) {
+  Bytes out = entity_key(space, object_entity, key.size());
+  out.append(key);
+  return out;
+}
+
+Bytes object_data_key(const Namespace& space, const ObjectId& id) {
+  Bytes key = entity_key(space, object_data_entity, id.size() + 4);
+  key.append(id.data(), id.size());
+  return key;
+}
+
+Bytes object_chunk_key(const Namespace& space, const ObjectId& id, uint32_t index) {
+  Bytes key = object_data_key(space, id);
+  append_be32(key, index);
+  return key;
+}
+
+Bytes staged_objects_prefix(const Namespace& space) { return entity_key(space, staged_object_entity, 0); }
+
+Bytes staged_object_key(const Namespace& space, const ObjectId& id) {
+  Bytes key = entity_key(space, staged_object_entity, id.size());
+  key.append(id.data(), id.size());
+  return key;
+}
+
+Bytes replaced_objects_prefix(const Namespace& space) { return entity_key(space, replaced_object_entity, 0); }
+
+Bytes replaced_object_key(const Namespace& space, const Stamp& stamp, const ObjectId& id) {
+  Bytes key = entity_key(space, replaced_object_entity, stamp.size() + id.size() + 4);
+  key.append(stamp.data(), stamp.size());
+  key.append(id.data(), id.size());
+  return key;
+}
+
+Result<ObjectId> parse_staged_object_key(const Namespace& space, BytesView key) {
+  const Bytes prefix = staged_objects_prefix(space);
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + object_id_bytes) {
+    return Error(ErrorCode::corruption, "a key of a staged object is malformed: " + printable(key));
+  }
+  ObjectId id;
+  std::copy_n(key.begin() + static_cast<ptrdiff_t>(prefix.size()), id.size(), id.begin());
+  return id;
+}
+
+Result<ReplacedObjectKey> parse_replaced_object_key(const Namespace& space, BytesView key) {
+  const Bytes prefix = replaced_objects_prefix(space);
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + stamp_bytes + object_id_bytes) {
+    return Error(ErrorCode::corruption, "a key of a replaced object is malformed: " + printable(key));
+  }
+  ReplacedObjectKey parsed;
+  key.remove_prefix(prefix.size());
+  std::copy_n(key.begin(), stamp_bytes, parsed.stamp.begin());
+  std::copy_n(key.begin() + stamp_bytes, object_id_bytes, parsed.id.begin());
+  return parsed;
 }
 
 Bytes log_prefix(const Namespace& space) { return entity_key(space, log_entity, 0); }

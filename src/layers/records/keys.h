@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "layers/records/operation.h"
 
 namespace strata::records {
 
@@ -48,6 +49,24 @@ Bytes column_key(BytesView row, BytesView column);
 // Of the chunks of all large columns of the row.
 Bytes column_chunks_prefix(BytesView row);
 Bytes column_chunks_key(BytesView row, BytesView column);
+
+// Of the head of a large object.
+Bytes object_key(const Namespace& space, BytesView key);
+// Of an object's bytes: the key of its descriptor and the prefix of its chunks.
+Bytes object_data_key(const Namespace& space, const ObjectId& id);
+Bytes object_chunk_key(const Namespace& space, const ObjectId& id, uint32_t index);
+// Objects that are being staged, those that were replaced, and staged operations of transactions.
+Bytes staged_objects_prefix(const Namespace& space);
+Bytes staged_object_key(const Namespace& space, const ObjectId& id);
+Bytes replaced_objects_prefix(const Namespace& space);
+Bytes replaced_object_key(const Namespace& space, const Stamp& stamp, const ObjectId& id);
+// corruption when it is not such a key.
+Result<ObjectId> parse_staged_object_key(const Namespace& space, BytesView key);
+struct ReplacedObjectKey {
+  Stamp stamp{};
+  ObjectId id{};
+};
+Result<ReplacedObjectKey> parse_replaced_object_key(const Namespace& space, BytesView key);
 
 Bytes log_prefix(const Namespace& space);
 Bytes log_key(const Namespace& space, const Stamp& stamp, uint16_t part);

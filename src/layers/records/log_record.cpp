@@ -34,9 +34,10 @@ uint64_t checksum(BytesView bytes) { return XXH3_64bits(bytes.data(), bytes.size
 
 size_t encoded_limit(std::span<const Operation> operations) {
   constexpr size_t varint_limit = 5;
+  constexpr size_t object_limit = object_id_bytes + 10 + 4;
   size_t bytes = header_bytes + varint_limit + checksum_bytes;
   for (const Operation& operation : operations) {
-    bytes += 1 + 3 * varint_limit + operation.key.size() + operation.value.size();
+    bytes += 1 + 3 * varint_limit + object_limit + operation.key.size() + operation.value.size();
     for (const Column& column : operation.columns) bytes += 2 * varint_limit + column.name.size() + column.value.size();
   }
   return bytes;
@@ -60,8 +61,14 @@ void append_operation(Bytes& out, const Operation& operation) {
       append_varint(out, operation.columns.size());
       for (const Column& column : operation.columns) append_sized(out, column.name);
       break;
+    case OperationType::put_object:
+      out.append(operation.object.id.data(), object_id_bytes);
+      append_varint(out, operation.object.size);
+      append_le32(out, operation.object.checksum);
+      break;
     case OperationType::delete_value:
     case OperationType::delete_row:
+    case OperationType::delete_object:
       break;
   }
 }
@@ -83,10 +90,10 @@ class Cursor {
     return byte;
   }
 
-  // Only the shortest form: a record has one encoding.
-  uint64_t take_varint() {
+  // Only the shortest form: a record has one encoding. At most 5 bytes, those of an object's size 7.
+  uint64_t take_varint(int max_bytes = 5) {
     uint64_t value = 0;
-    for (int shift = 0; shift < 35; shift += 7) {
+    for (int shift = 0; shift < 7 * max_bytes; shift += 7) {
       const uint8_t byte = take_byte();
       value |= uint64_t{byte & 0x7Fu} << shift;
       if ((byte & 0x80) != 0) continue;
@@ -96,8 +103,10 @@ class Cursor {
     return fail();
   }
 
-  BytesView take_sized() {
-    const uint64_t size = take_varint();
+  BytesView take_sized() { return take(take_varint()); }
+
+  // Empty when there are not that many.
+  BytesView take(uint64_t size) {
     if (failed_ || size > rest_.size()) {
       fail();
       return {};
@@ -130,6 +139,16 @@ Result<std::vector<Column>> take_columns(Cursor& cursor, bool with_values) {
   return columns;
 }
 
+ObjectReference take_object(Cursor& cursor) {
+  constexpr int size_varint_bytes = 7;
+  ObjectReference object;
+  const BytesView id = cursor.take(object_id_bytes);
+  std::copy_n(id.begin(), id.size(), object.id.begin());
+  object.size = cursor.take_varint(size_varint_bytes);
+  if (const BytesView checksum = cursor.take(4); !checksum.empty()) object.checksum = read_le32(checksum);
+  return object;
+}
+
 Result<Operation> take_operation(Cursor& cursor) {
   Operation operation{
       .type = static_cast<OperationType>(cursor.take_byte()), .key = cursor.take_sized(), .columns = {}};
@@ -142,8 +161,12 @@ Result<Operation> take_operation(Cursor& cursor) {
       ASSIGN_OR_RETURN(operation.columns, take_columns(cursor, operation.type == OperationType::put_row));
       break;
     }
+    case OperationType::put_object:
+      operation.object = take_object(cursor);
+      break;
     case OperationType::delete_value:
     case OperationType::delete_row:
+    case OperationType::delete_object:
       break;
     default:
       return broken("an unknown operation");

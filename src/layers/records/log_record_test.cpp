@@ -18,6 +18,11 @@ const std::vector<Operation>& one_of_each() {
       {.type = OperationType::put_row, .key = "bare", .columns = {}},
       {.type = OperationType::delete_row, .key = "row"},
       {.type = OperationType::delete_columns, .key = "row", .columns = {{"a", ""}, {"b", ""}}},
+      {.type = OperationType::put_object,
+       .key = "object",
+       .object = {.id = test_object_id(1), .size = max_object_bytes, .checksum = 0xCBF43926}},
+      {.type = OperationType::put_object, .key = "empty", .object = {.id = test_object_id(2)}},
+      {.type = OperationType::delete_object, .key = "object"},
   };
   return operations;
 }

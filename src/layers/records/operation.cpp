@@ -23,9 +23,14 @@ Result<void> validate_column(BytesView name) {
 }
 
 Result<void> validate(const Operation& operation) {
-  const bool of_value = operation.type == OperationType::put_value || operation.type == OperationType::delete_value;
-  RETURN_IF_ERROR(validate_key(operation.key, of_value ? "key" : "rowKey"));
+  const bool of_row = operation.type == OperationType::put_row || operation.type == OperationType::delete_row ||
+                      operation.type == OperationType::delete_columns;
+  RETURN_IF_ERROR(validate_key(operation.key, of_row ? "rowKey" : "key"));
   for (const Column& column : operation.columns) RETURN_IF_ERROR(validate_column(column.name));
+  if (operation.object.size > max_object_bytes) {
+    return Error(ErrorCode::payload_too_large, fmt::format("an object is {} bytes long, at most {} are allowed",
+                                                           operation.object.size, max_object_bytes));
+  }
   return {};
 }
 

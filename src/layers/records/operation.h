@@ -7,6 +7,7 @@
 // Invariants:    the numbers are those of the log's format (docs/formats/records.md) and never change.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,6 +28,8 @@ enum class OperationType : uint8_t {
   put_row = 3,
   delete_row = 4,
   delete_columns = 5,
+  put_object = 6,
+  delete_object = 7,
 };
 
 struct Column {
@@ -35,11 +38,27 @@ struct Column {
   friend bool operator==(const Column&, const Column&) = default;
 };
 
+// Of a large object: random, so that nobody who stages one needs to ask what is taken.
+inline constexpr size_t object_id_bytes = 16;
+using ObjectId = std::array<char, object_id_bytes>;
+
+// Chunks count in four bytes: 384 TiB would fit.
+inline constexpr uint64_t max_object_bytes = uint64_t{1} << 48;
+
+// What a put of a large object says instead of its bytes, which lie in chunks already.
+struct ObjectReference {
+  ObjectId id{};
+  uint64_t size = 0;
+  uint32_t checksum = 0;  // CRC-32 of all bytes, as zlib computes it
+  friend bool operator==(const ObjectReference&, const ObjectReference&) = default;
+};
+
 struct Operation {
   OperationType type;
-  BytesView key;                // of the value or the row
+  BytesView key;                // of the value, the row or the object
   BytesView value = {};         // of put_value
   std::vector<Column> columns;  // of put_row and delete_columns
+  ObjectReference object = {};  // of put_object
   friend bool operator==(const Operation&, const Operation&) = default;
 };
 

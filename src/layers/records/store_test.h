@@ -16,6 +16,12 @@
 
 namespace strata::records {
 
+inline ObjectId test_object_id(int number) {
+  ObjectId id;
+  id.fill(static_cast<char>(number));
+  return id;
+}
+
 // Every key and value of [begin, end).
 inline std::map<Bytes, Bytes> dump(const kv::Database& database, BytesView begin, BytesView end) {
   std::map<Bytes, Bytes> rows;

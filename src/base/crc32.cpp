@@ -1,0 +1,11 @@
+#include "base/crc32.h"
+
+#include <zlib.h>
+
+namespace strata {
+
+void Crc32::update(BytesView bytes) {
+  value_ = static_cast<uint32_t>(crc32_z(value_, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+}  // namespace strata
