@@ -92,9 +92,8 @@ TEST(LeaderClient, AReaderThatStopsHoldsTheLeaderBack) {
 }
 
 TEST(LeaderClient, ABodyThatBreaksOffIsAnError) {
-  ScriptedLeader leader([](ScriptedLeader::Exchange& exchange) {
-    exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
-  });
+  ScriptedLeader leader(
+      [](ScriptedLeader::Exchange& exchange) { exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"); });
   const auto client = client_of(leader);
   auto response = client->get("/");
   ASSERT_TRUE(response.ok());
@@ -112,11 +111,11 @@ TEST(LeaderClient, AnAnswerMayBeTooLong) {
 }
 
 TEST(LeaderClient, StatusesBecomeErrors) {
-  const std::pair<int, ErrorCode> expected[] = {
-      {204, ErrorCode::unavailable},       {301, ErrorCode::unavailable}, {302, ErrorCode::unavailable},
-      {400, ErrorCode::invalid_argument},  {401, ErrorCode::unauthenticated},
-      {403, ErrorCode::permission_denied}, {404, ErrorCode::not_found},   {410, ErrorCode::gone},
-      {500, ErrorCode::unavailable},       {503, ErrorCode::unavailable}};
+  const std::pair<int, ErrorCode> expected[] = {{204, ErrorCode::unavailable},     {301, ErrorCode::unavailable},
+                                                {302, ErrorCode::unavailable},     {400, ErrorCode::invalid_argument},
+                                                {401, ErrorCode::unauthenticated}, {403, ErrorCode::permission_denied},
+                                                {404, ErrorCode::not_found},       {410, ErrorCode::gone},
+                                                {500, ErrorCode::unavailable},     {503, ErrorCode::unavailable}};
   for (const auto& [status, error] : expected) {
     std::atomic<int> requests = 0;
     ScriptedLeader leader([&, status = status](ScriptedLeader::Exchange& exchange) {
@@ -203,10 +202,28 @@ TEST(LeaderClient, ManyStreamsOnOneThread) {
 }
 
 TEST(LeaderClient, UrlsThatAreRefused) {
-  for (const char* url : {"", "localhost:8080", "ftp://host", "file:///etc/passwd", "http://", "http:///", "http://a b",
-                          "http://host:", "http://host:65536", "http://host:1x", "http://host/api", "http://host?x",
-                          "http://host#x", "http://user@host", "http://user:word@host:1", "http://[::1", "http://[]",
-                          "http://[x]:1", "http://a\r\nb", "http://:80", "HTTP://host", "http://host//"}) {
+  for (const char* url : {"",
+                          "localhost:8080",
+                          "ftp://host",
+                          "file:///etc/passwd",
+                          "http://",
+                          "http:///",
+                          "http://a b",
+                          "http://host:",
+                          "http://host:65536",
+                          "http://host:1x",
+                          "http://host/api",
+                          "http://host?x",
+                          "http://host#x",
+                          "http://user@host",
+                          "http://user:word@host:1",
+                          "http://[::1",
+                          "http://[]",
+                          "http://[x]:1",
+                          "http://a\r\nb",
+                          "http://:80",
+                          "HTTP://host",
+                          "http://host//"}) {
     EXPECT_EQ(code(validate_leader_url(url)), ErrorCode::invalid_argument) << url;
   }
   for (const char* url : {"http://host", "https://host/", "http://10.0.0.1:8080", "http://[::1]:8080/", "http://a-b.c",

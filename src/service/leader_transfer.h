@@ -20,7 +20,8 @@ namespace strata::service {
 
 class LeaderTransfer {
  public:
-  LeaderTransfer(std::string path_and_query, Silence may_be_silent, size_t buffer_bytes, std::function<void()> wake_client)
+  LeaderTransfer(std::string path_and_query, Silence may_be_silent, size_t buffer_bytes,
+                 std::function<void()> wake_client)
       : target(std::move(path_and_query)),
         silence(may_be_silent),
         buffer_bytes_(buffer_bytes),

@@ -1,10 +1,10 @@
+#include "layers/records/backup_file_test.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <sstream>
-
-#include "layers/records/backup_file_test.h"
 
 namespace strata::records {
 namespace {

@@ -132,9 +132,8 @@ Result<BackupHeader> BackupReader::read_header() {
     return Error(ErrorCode::corruption, "this is not a backup: it does not begin as one");
   }
   if (start.back() != backup_format::version) {
-    return Error(ErrorCode::corruption,
-                 fmt::format("the backup has format {}; this version reads format {}",
-                             static_cast<unsigned char>(start.back()), backup_format::version));
+    return Error(ErrorCode::corruption, fmt::format("the backup has format {}; this version reads format {}",
+                                                    static_cast<unsigned char>(start.back()), backup_format::version));
   }
   digest_->add(start);
   RETURN_IF_ERROR(read_frame());

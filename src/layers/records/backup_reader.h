@@ -46,8 +46,8 @@ class BackupReader {
   std::unique_ptr<Digest> digest_;
   Bytes frame_;  // header and payload
   Frame type_ = Frame::header;
-  BytesView rest_;     // of the payload
-  BytesView row_;      // the row that the columns of this frame belong to
+  BytesView rest_;  // of the payload
+  BytesView row_;   // the row that the columns of this frame belong to
   bool in_row_ = false;
   bool in_log_ = false;
   bool ended_ = false;

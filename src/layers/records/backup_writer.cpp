@@ -31,7 +31,9 @@ void append_place(Bytes& out, const BackupPlace& place) {
   append_stamp(out, place.stamp);
 }
 
-Error too_large() { return Error(ErrorCode::payload_too_large, "a piece of a backup is larger than its format allows"); }
+Error too_large() {
+  return Error(ErrorCode::payload_too_large, "a piece of a backup is larger than its format allows");
+}
 
 }  // namespace
 
