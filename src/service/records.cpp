@@ -4,6 +4,7 @@
 
 #include "layers/records/apply.h"
 #include "layers/records/namespaces.h"
+#include "service/log_signal.h"
 
 namespace strata::service {
 namespace {
@@ -102,11 +103,14 @@ Result<void> Records::remove_namespace(const Context& context, std::string_view 
   if (name == records::default_namespace) {
     return Error(ErrorCode::invalid_argument, "the namespace default always exists and cannot be deleted");
   }
-  ASSIGN_OR_RETURN(const bool removed, run(context, [&](kv::Transaction& transaction) {
+  std::optional<records::Namespace> found;
+  ASSIGN_OR_RETURN(const bool removed, run(context, [&](kv::Transaction& transaction) -> Result<bool> {
+                     ASSIGN_OR_RETURN(found, records::find_namespace(transaction, name));
                      return records::remove_namespace(transaction, name);
                    }));
   cache_.forget(name);
   if (!removed) return no_such_namespace(name);
+  if (options_.signal) options_.signal->notify(found->id);
   return {};
 }
 
@@ -117,12 +121,17 @@ Result<void> Records::require_namespace(const Context& context, std::string_view
 Result<void> Records::write(const Context& context, const WriteRequest& request) {
   for (const Operation& operation : request.operations) RETURN_IF_ERROR(records::validate(operation));
   if (request.operations.empty()) return require_namespace(context, request.name_space);
-  return run(context, [&](kv::Transaction& transaction) -> Result<void> {
+  int64_t written = 0;
+  Result<void> result = run(context, [&](kv::Transaction& transaction) -> Result<void> {
     // Serializable: a removal of the namespace at the same time conflicts, and no data is left behind by it.
     ASSIGN_OR_RETURN(const records::Namespace space, require(transaction, request.name_space));
     RETURN_IF_ERROR(check_version(transaction, space, request));
+    written = space.id;
     return records::apply(transaction, space, request.operations, options_.clock->wall_us());
   });
+  // Also when it is unknown whether the commit came through.
+  if (options_.signal && written != 0) options_.signal->notify(written);
+  return result;
 }
 
 // One read of the engine at its newest version, without a transaction: the value itself proves that the namespace

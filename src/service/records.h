@@ -31,10 +31,14 @@ using records::Stamp;
 using records::StoredRow;
 using records::StoredValue;
 
+class LogSignal;
+
 struct RecordsOptions {
   Clock* clock = &system_clock();
   // Of every commit; and what durability() tells the faces.
   kv::Durability durability = kv::Durability::sync;
+  // Told of every namespace that was written to or removed; may be absent.
+  LogSignal* signal = nullptr;
 };
 
 struct WriteRequest {

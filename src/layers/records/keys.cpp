@@ -19,6 +19,8 @@ constexpr char object_entity = 'o';
 constexpr char object_data_entity = 'O';
 constexpr char staged_object_entity = 'p';
 constexpr char replaced_object_entity = 'g';
+constexpr char log_segment_entity = 's';
+constexpr char log_checkpoint_entity = 'c';
 
 constexpr char row_marker_part = '\x00';
 constexpr char columns_part = '\x01';
@@ -74,6 +76,29 @@ Bytes next_id_key() {
   Bytes key = registry_prefix();
   tuple::append_int(key, 0);
   return key;
+}
+
+// (1, 0, 2)
+Bytes store_id_key() {
+  Bytes key = registry_prefix();
+  tuple::append_int(key, 2);
+  return key;
+}
+
+Bytes registry_names_prefix() {
+  Bytes key = registry_key("");
+  key.pop_back();  // the end of the empty name
+  return key;
+}
+
+Result<Bytes> parse_registry_key(BytesView key) {
+  const size_t prefix_bytes = registry_names_prefix().size();
+  // Names hold no zeros (validate_namespace_name), so the encoding escapes nothing.
+  if (key.size() > prefix_bytes) {
+    const BytesView name = key.substr(prefix_bytes, key.size() - prefix_bytes - 1);
+    if (registry_key(name) == key) return Bytes(name);
+  }
+  return Error(ErrorCode::corruption, "a key of the registry of namespaces is malformed: " + printable(key));
 }
 
 Bytes value_key(const Namespace& space, BytesView key) {
@@ -189,5 +214,23 @@ Result<LogKey> parse_log_key(const Namespace& space, BytesView key) {
   parsed.part = read_be16(key.substr(stamp_bytes));
   return parsed;
 }
+
+Bytes log_segments_prefix(const Namespace& space) { return entity_key(space, log_segment_entity, 0); }
+
+Bytes log_segment_key(const Namespace& space, uint64_t number) {
+  Bytes key = entity_key(space, log_segment_entity, 8);
+  append_be64(key, number);
+  return key;
+}
+
+Result<uint64_t> parse_log_segment_key(const Namespace& space, BytesView key) {
+  const Bytes prefix = log_segments_prefix(space);
+  if (!key.starts_with(prefix) || key.size() != prefix.size() + 8) {
+    return Error(ErrorCode::corruption, "a key of the log's segments is malformed: " + printable(key));
+  }
+  return read_be64(key.substr(prefix.size()));
+}
+
+Bytes log_checkpoint_key(const Namespace& space) { return entity_key(space, log_checkpoint_entity, 0); }
 
 }  // namespace strata::records

@@ -22,6 +22,8 @@ inline constexpr int64_t layer_number = 1;
 // 8 bytes of commit version, 2 of order within it, as kv::Transaction writes them.
 inline constexpr size_t stamp_bytes = 10;
 using Stamp = std::array<char, stamp_bytes>;
+// Stamps compare as their bytes do; std::array's own order is that of signed characters.
+inline BytesView view(const Stamp& stamp) { return {stamp.data(), stamp.size()}; }
 
 struct Namespace {
   int64_t id = 0;
@@ -33,6 +35,12 @@ struct Namespace {
 Namespace make_namespace(int64_t id);
 Bytes registry_key(std::string_view name);
 Bytes next_id_key();
+// Of the registry rows of all names.
+Bytes registry_names_prefix();
+// corruption when it is not a key of a name.
+Result<Bytes> parse_registry_key(BytesView key);
+// Of the store's own random id.
+Bytes store_id_key();
 
 Bytes value_key(const Namespace& space, BytesView key);
 // Of the chunks of all large values of the namespace.
@@ -76,5 +84,10 @@ struct LogKey {
 };
 // corruption when it is not a key of this namespace's log.
 Result<LogKey> parse_log_key(const Namespace& space, BytesView key);
+
+Bytes log_segments_prefix(const Namespace& space);
+Bytes log_segment_key(const Namespace& space, uint64_t number);
+Result<uint64_t> parse_log_segment_key(const Namespace& space, BytesView key);
+Bytes log_checkpoint_key(const Namespace& space);
 
 }  // namespace strata::records

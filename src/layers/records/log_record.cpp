@@ -176,6 +176,13 @@ Result<Operation> take_operation(Cursor& cursor) {
   return operation;
 }
 
+Result<void> check_header(BytesView bytes) {
+  if (bytes.size() < header_bytes + checksum_bytes) return broken("shorter than its header");
+  if (bytes[0] != format) return broken("unknown format");
+  if (read_le32(bytes.substr(1)) != bytes.size()) return broken("its length is not the one it says");
+  return {};
+}
+
 }  // namespace
 
 Bytes encode_log_record(int64_t wall_us, std::span<const Operation> operations) {
@@ -196,9 +203,7 @@ Bytes encode_log_record(int64_t wall_us, std::span<const Operation> operations) 
 }
 
 Result<LogRecord> decode_log_record(BytesView bytes) {
-  if (bytes.size() < header_bytes + checksum_bytes) return broken("shorter than its header");
-  if (bytes[0] != format) return broken("unknown format");
-  if (read_le32(bytes.substr(1)) != bytes.size()) return broken("its length is not the one it says");
+  RETURN_IF_ERROR(check_header(bytes));
   const BytesView checked = bytes.substr(0, bytes.size() - checksum_bytes);
   if (read_le64(bytes.substr(checked.size())) != checksum(checked)) return broken("wrong checksum");
   LogRecord record{.wall_us = static_cast<int64_t>(read_le64(bytes.substr(5))), .operations = {}};
@@ -213,6 +218,20 @@ Result<LogRecord> decode_log_record(BytesView bytes) {
   }
   if (!cursor.at_end()) return broken("bytes behind the last operation");
   return record;
+}
+
+Result<LogRecordSummary> summarize_log_record(BytesView bytes) {
+  RETURN_IF_ERROR(check_header(bytes));
+  Cursor cursor(bytes.substr(header_bytes, bytes.size() - header_bytes - checksum_bytes));
+  LogRecordSummary summary{.wall_us = static_cast<int64_t>(read_le64(bytes.substr(5))),
+                           .operations = cursor.take_varint(),
+                           .weight = bytes.size()};
+  if (cursor.failed()) return broken("operations are cut off");
+  for (uint64_t i = 0; i < summary.operations; ++i) {
+    ASSIGN_OR_RETURN(const Operation operation, take_operation(cursor));
+    summary.weight += operation.object.size;
+  }
+  return summary;
 }
 
 void append_to_log(kv::Transaction& transaction, const Namespace& space, int64_t wall_us,

@@ -28,6 +28,15 @@ struct LogRecord {
 Bytes encode_log_record(int64_t wall_us, std::span<const Operation> operations);
 Result<LogRecord> decode_log_record(BytesView bytes);
 
+// What positions and statistics need to know of a record: without its operations in memory, and without its checksum.
+struct LogRecordSummary {
+  int64_t wall_us = 0;
+  uint64_t operations = 0;
+  // Its bytes and those of the large objects that it puts.
+  uint64_t weight = 0;
+};
+Result<LogRecordSummary> summarize_log_record(BytesView bytes);
+
 // At most once in a transaction and namespace: a second record would have the same key.
 void append_to_log(kv::Transaction& transaction, const Namespace& space, int64_t wall_us,
                    std::span<const Operation> operations);
@@ -37,6 +46,7 @@ struct StoredLogRecord {
   Bytes bytes;  // for decode_log_record
 };
 // The records behind `after` (nullptr: from the first), at most `limit`.
+// log_page.h has more, for those who read much.
 Result<std::vector<StoredLogRecord>> read_log(const kv::ReadTransaction& transaction, const Namespace& space,
                                               const Stamp* after, size_t limit);
 

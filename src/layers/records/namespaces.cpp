@@ -88,4 +88,39 @@ Result<bool> remove_namespace(kv::Transaction& transaction, std::string_view nam
   return true;
 }
 
+Result<std::vector<NamedNamespace>> list_namespaces(const kv::ReadTransaction& transaction, std::string_view after,
+                                                    size_t limit) {
+  const Bytes names = registry_names_prefix();
+  const auto end = prefix_end(names);
+  STRATA_ASSERT(end.has_value());
+  // What is no name can still say where to begin: a longer key would not fit the engine.
+  const Bytes begin = after.empty() ? names : key_after(registry_key(after.substr(0, max_namespace_name_bytes + 1)));
+  std::vector<NamedNamespace> found;
+  kv::RangeIterator rows(transaction, begin, *end, {.limit = static_cast<int>(limit)});
+  while (rows.next()) {
+    ASSIGN_OR_RETURN(Bytes name, parse_registry_key(rows.key()));
+    ASSIGN_OR_RETURN(const int64_t id, decode_row(rows.value()));
+    found.push_back({std::move(name), make_namespace(id)});
+  }
+  RETURN_IF_ERROR(rows.status());
+  return found;
+}
+
+Result<Bytes> ensure_store_id(kv::Transaction& transaction, BytesView random) {
+  STRATA_ASSERT(random.size() == store_id_bytes);
+  ASSIGN_OR_RETURN(auto stored, transaction.get(store_id_key()).get());
+  if (stored) {
+    if (stored->size() != store_id_bytes) return Error(ErrorCode::corruption, "the id of the store is broken");
+    return *std::move(stored);
+  }
+  transaction.set(store_id_key(), random);
+  return Bytes(random);
+}
+
+std::string format_log_id(BytesView store_id, const Namespace& space) {
+  std::string text;
+  for (const char c : store_id) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return text + fmt::format("-{}", space.id);
+}
+
 }  // namespace strata::records

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "kv/transaction.h"
 #include "layers/records/keys.h"
@@ -30,5 +31,20 @@ Result<EnsuredNamespace> ensure_namespace(kv::Transaction& transaction, std::str
 // Removes the name and everything stored under its number; false when there was none. A writer that runs at the same
 // time has read the name's row, so one of the two conflicts.
 Result<bool> remove_namespace(kv::Transaction& transaction, std::string_view name);
+
+struct NamedNamespace {
+  std::string name;
+  Namespace space;
+};
+// Those whose names come behind `after`, by name, at most `limit`.
+Result<std::vector<NamedNamespace>> list_namespaces(const kv::ReadTransaction& transaction, std::string_view after,
+                                                    size_t limit);
+
+// The store's own id: 16 random bytes, made by the first who asks.
+inline constexpr size_t store_id_bytes = 16;
+Result<Bytes> ensure_store_id(kv::Transaction& transaction, BytesView random);
+// "<store id in hexadecimal>-<number of the namespace>": no other log has it, also not that of a namespace of the same
+// name that is made later.
+std::string format_log_id(BytesView store_id, const Namespace& space);
 
 }  // namespace strata::records
