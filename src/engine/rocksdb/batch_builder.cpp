@@ -15,41 +15,59 @@ bool BatchBuilder::needs_overlay(const CommitRequest& request) {
 
 void BatchBuilder::clear() {
   batch_.Clear();
+  writes_.clear();
   overlay_.clear();
   cleared_.clear();
-  range_deletions_ = 0;
   arena_ = Arena();
   iterator_.reset();
   overlaid_ = false;
 }
 
-void BatchBuilder::put(BytesView key, BytesView value) {
-  batch_.Put(to_slice(key), to_slice(value));
-  if (overlaid_) overlay_[key] = value;
+void BatchBuilder::write(BytesView key, Written value) {
+  if (overlaid_) {
+    overlay_[key] = value;
+  } else {
+    writes_.emplace_back(key, value);
+  }
 }
 
-void BatchBuilder::remove(BytesView key) {
-  batch_.Delete(to_slice(key));
-  if (overlaid_) overlay_[key] = std::nullopt;
+void BatchBuilder::put_into_batch(BytesView key, const Written& value) {
+  if (value) {
+    batch_.Put(to_slice(key), to_slice(*value));
+  } else {
+    batch_.Delete(to_slice(key));
+  }
+}
+
+rocksdb::WriteBatch& BatchBuilder::finish() {
+  for (const auto& [begin, end] : cleared_) batch_.DeleteRange(to_slice(begin), to_slice(end));
+  for (const auto& [key, value] : overlay_) put_into_batch(key, value);
+  // Of one key's writes the last counts.
+  std::stable_sort(writes_.begin(), writes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < writes_.size(); ++i) {
+    if (i + 1 < writes_.size() && writes_[i + 1].first == writes_[i].first) continue;
+    put_into_batch(writes_[i].first, writes_[i].second);
+  }
+  return batch_;
 }
 
 Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& committed) {
   for (const Mutation& mutation : request.mutations) {
     switch (mutation.type) {
       case MutationType::set:
-        put(mutation.key, mutation.value);
+        write(mutation.key, mutation.value);
         break;
       case MutationType::clear:
-        remove(mutation.key);
+        write(mutation.key, std::nullopt);
         break;
       case MutationType::clear_range:
         RETURN_IF_ERROR(clear_range(mutation.key, mutation.value));
         break;
       case MutationType::set_versionstamped_key:
-        put(arena_.copy(apply_versionstamp(mutation.key, make_versionstamp(committed))), mutation.value);
+        write(arena_.copy(apply_versionstamp(mutation.key, make_versionstamp(committed))), mutation.value);
         break;
       case MutationType::set_versionstamped_value:
-        put(mutation.key, arena_.copy(apply_versionstamp(mutation.value, make_versionstamp(committed))));
+        write(mutation.key, arena_.copy(apply_versionstamp(mutation.value, make_versionstamp(committed))));
         break;
       default:
         RETURN_IF_ERROR(apply_atomic_mutation(mutation));
@@ -58,16 +76,16 @@ Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& co
   return {};
 }
 
-Result<std::optional<BytesView>> BatchBuilder::value_of(BytesView key) {
+Result<BatchBuilder::Written> BatchBuilder::value_of(BytesView key) {
   if (const auto it = overlay_.find(key); it != overlay_.end()) return it->second;
   if (const auto it = cleared_.upper_bound(key); it != cleared_.begin() && key < std::prev(it)->second) {
-    return std::optional<BytesView>();
+    return Written();
   }
   found_.Reset();
   const rocksdb::Status status = db_.Get(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), to_slice(key), &found_);
-  if (status.IsNotFound()) return std::optional<BytesView>();
+  if (status.IsNotFound()) return Written();
   if (!status.ok()) return to_error(status);
-  return std::optional<BytesView>(to_view(found_));
+  return Written(to_view(found_));
 }
 
 Result<void> BatchBuilder::apply_atomic_mutation(const Mutation& mutation) {
@@ -75,9 +93,9 @@ Result<void> BatchBuilder::apply_atomic_mutation(const Mutation& mutation) {
   ASSIGN_OR_RETURN(const std::optional<BytesView> before, value_of(mutation.key));
   const std::optional<Bytes> after = apply_atomic(mutation.type, before, mutation.value, value_limit_bytes_);
   if (after) {
-    put(mutation.key, arena_.copy(*after));
+    write(mutation.key, arena_.copy(*after));
   } else if (before) {
-    remove(mutation.key);
+    write(mutation.key, std::nullopt);
   }
   return {};
 }
@@ -130,20 +148,12 @@ Result<void> BatchBuilder::clear_range(BytesView begin, BytesView end) {
     ASSIGN_OR_RETURN(few, find_keys(begin, end, keys));
   }
   if (!few) {
-    batch_.DeleteRange(to_slice(begin), to_slice(end));
-    ++range_deletions_;
     overlay_.erase(first, last);
     add_cleared(begin, end);
     return {};
   }
-  for (auto it = first; it != last; ++it) {
-    if (!it->second) continue;
-    batch_.Delete(to_slice(it->first));
-    it->second = std::nullopt;
-  }
-  for (const BytesView key : keys) {
-    if (overlay_.emplace(key, std::nullopt).second) batch_.Delete(to_slice(key));
-  }
+  for (auto it = first; it != last; ++it) it->second = std::nullopt;
+  for (const BytesView key : keys) overlay_.emplace(key, std::nullopt);
   return {};
 }
 

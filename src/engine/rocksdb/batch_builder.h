@@ -5,6 +5,9 @@
 // Thread safety: none: the committer's.
 // Invariants:    transactions are added in their order; each sees what the earlier ones of the batch wrote. While a
 //                batch is built nobody else writes to the database.
+// Why sorted:    the batch holds the last write of each key, in the order of keys. Log records and other keys that grow
+//                then follow each other, and the memtable finds the place of one behind the other without a search from
+//                the top.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -12,6 +15,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "kv/engine.h"
@@ -31,14 +36,18 @@ class BatchBuilder {
   static bool needs_overlay(const CommitRequest& request);
   void use_overlay() { overlaid_ = true; }
 
-  rocksdb::WriteBatch& batch() { return batch_; }
+  // Of what was added since clear(). Called once, after the last add.
+  rocksdb::WriteBatch& finish();
   // Of the batch as it is.
-  size_t range_deletions() const { return range_deletions_; }
+  size_t range_deletions() const { return cleared_.size(); }
   void clear();
 
  private:
-  void put(BytesView key, BytesView value);
-  void remove(BytesView key);
+  // nullopt: removed.
+  using Written = std::optional<BytesView>;
+
+  void write(BytesView key, Written value);
+  void put_into_batch(BytesView key, const Written& value);
   Result<void> clear_range(BytesView begin, BytesView end);
   bool is_cleared(BytesView begin, BytesView end) const;
   void add_cleared(BytesView begin, BytesView end);
@@ -46,17 +55,17 @@ class BatchBuilder {
   Result<bool> find_keys(BytesView begin, BytesView end, std::vector<BytesView>& keys);
   Result<void> apply_atomic_mutation(const Mutation& mutation);
   // What the key holds after what was added so far.
-  Result<std::optional<BytesView>> value_of(BytesView key);
+  Result<Written> value_of(BytesView key);
 
   rocksdb::DB& db_;
   const size_t value_limit_bytes_;
   rocksdb::WriteBatch batch_;
-  // What the batch wrote so far; nullopt: removed. Filled only when overlaid_.
+  // What was written so far: in order of writing, or, when overlaid_, by key.
+  std::vector<std::pair<BytesView, Written>> writes_;
   bool overlaid_ = false;
-  std::map<BytesView, std::optional<BytesView>, std::less<>> overlay_;
-  // Disjoint ranges, begin to end, that the batch removed whole; keys written into them later are in overlay_.
+  std::map<BytesView, Written, std::less<>> overlay_;
+  // Disjoint ranges, begin to end, that the batch removes whole; keys written into them later are in overlay_.
   std::map<BytesView, BytesView, std::less<>> cleared_;
-  size_t range_deletions_ = 0;
   Arena arena_;
   rocksdb::PinnableSlice found_;
   std::unique_ptr<rocksdb::Iterator> iterator_;

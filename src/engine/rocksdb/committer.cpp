@@ -15,8 +15,6 @@ constexpr size_t most_batch_commits = 32'768;
 constexpr size_t most_batch_bytes = 64u << 20;
 // Half of what Durability::async promises: a batch that is being written may have to end first.
 constexpr int64_t async_sync_us = 50'000;
-// The first read after a new range tombstone sorts all that the memtable holds: 6 us for 1,000, 19 us for 4,000.
-constexpr size_t most_range_deletions = 1'000;
 constexpr auto tidy_interval = std::chrono::seconds(1);
 constexpr size_t history_worth_keeping_bytes = 1u << 20;
 
@@ -276,7 +274,7 @@ void Committer::stop(const rocksdb::Status& status) {
 }
 
 Result<void> Committer::write_batch(Version version) {
-  rocksdb::WriteBatch& batch = builder_.batch();
+  rocksdb::WriteBatch& batch = builder_.finish();
   char stored_version[8];
   for (int i = 0; i < 8; ++i) stored_version[i] = static_cast<char>(version >> (56 - 8 * i));
   batch.Put(to_slice(version_key), rocksdb::Slice(stored_version, sizeof stored_version));
@@ -316,7 +314,7 @@ void Committer::sync_log() {
 
 void Committer::flush_range_deletions() {
   range_deletions_ += builder_.range_deletions();
-  if (range_deletions_ < most_range_deletions) return;
+  if (range_deletions_ < options_.most_range_deletions) return;
   range_deletions_ = 0;
   rocksdb::FlushOptions flush;
   flush.wait = false;

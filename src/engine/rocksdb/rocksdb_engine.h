@@ -40,6 +40,9 @@ struct RocksdbOptions {
   double gather_part = 0.5;
   // Keeps a core awake while a sync is outstanding, where that makes syncs faster (sync_spinner.h).
   bool spin_during_sync = true;
+  // So many clears of large ranges and the memtable is flushed: the first read after a new range tombstone sorts all
+  // that it holds, 6 us for 1,000 and 19 us for 4,000.
+  size_t most_range_deletions = 1'000;
 };
 
 // Everything since the engine was opened, but for what says "now".

@@ -259,24 +259,46 @@ TEST_F(RocksdbCommits, SnapshotsNobodyAskedForAreDropped) {
 // Range tombstones make every read of the memtable dearer: they leave it long before it is full.
 TEST_F(RocksdbCommits, ManyLargeClearsFlushTheMemtable) {
   options.durability = Durability::async;
+  options.most_range_deletions = 3;
+  open();
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(only_file(".sst").empty());
+    CommitRequest fill;
+    for (int i = 0; i < 600; ++i) {
+      fill.mutations.push_back({MutationType::set, fill.arena.copy("k" + std::to_string(i)), "v"});
+    }
+    ASSERT_TRUE(engine->commit(std::move(fill)).get().ok());
+    CommitRequest clear;
+    clear.mutations.push_back({MutationType::clear_range, "k", "l"});
+    ASSERT_TRUE(engine->commit(std::move(clear)).get().ok());
+    EXPECT_EQ(get("k0"), std::nullopt);
+  }
+  EXPECT_TRUE(becomes_true([&] { return !only_file(".sst").empty(); }));
+  ASSERT_TRUE(put("k0", "again").ok());
+  EXPECT_EQ(get("k0"), "again");
+  EXPECT_EQ(get("k1"), std::nullopt);
+}
+
+// Ranges that overlap are one deletion.
+TEST_F(RocksdbCommits, OverlappingLargeClears) {
+  options.durability = Durability::async;
+  options.most_range_deletions = 2;
   open();
   CommitRequest fill;
   for (int i = 0; i < 600; ++i) {
     fill.mutations.push_back({MutationType::set, fill.arena.copy("k" + std::to_string(i)), "v"});
   }
   ASSERT_TRUE(engine->commit(std::move(fill)).get().ok());
-  // Each range reaches a little further than the one before it.
   CommitRequest clears;
   for (int i = 0; i < 1'100; ++i) {
     const BytesView end = clears.arena.copy("l" + std::to_string(10'000 + i));
     clears.mutations.push_back({MutationType::clear_range, "k", end});
   }
+  clears.mutations.push_back({MutationType::set, "k5", "after"});
   ASSERT_TRUE(engine->commit(std::move(clears)).get().ok());
   EXPECT_EQ(get("k0"), std::nullopt);
-  EXPECT_TRUE(becomes_true([&] { return !only_file(".sst").empty(); }));
-  ASSERT_TRUE(put("k0", "again").ok());
-  EXPECT_EQ(get("k0"), "again");
-  EXPECT_EQ(get("k1"), std::nullopt);
+  EXPECT_EQ(get("k5"), "after");
+  EXPECT_TRUE(only_file(".sst").empty());
 }
 
 TEST_F(RocksdbCommits, ReadersAndSnapshotsThatComeAndGo) {
