@@ -12,7 +12,8 @@
 //                point-in-time recovery ends there. Zeros will not do: the reader skips them to the end of their
 //                block without a word, and would go on with a later record behind the hole. Nor will old records:
 //                RocksDB 7 ignores recycle_log_file_num in this mode for that reason.
-//                After a failed append or sync a log accepts nothing more.
+//                After a failed append or sync a log accepts nothing more. A new log is made when the ones before are
+//                synced to their ends: a record of it can never be there without theirs.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -35,6 +36,7 @@ struct LogCounters {
   std::atomic<uint64_t> failed_syncs = 0;
 };
 
+// A MANIFEST's syncs are noted (manifest_note.h).
 class LogFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   // spin: see SyncSpinner.
@@ -50,6 +52,7 @@ class LogFileSystem final : public rocksdb::FileSystemWrapper {
 
  private:
   class LogFile;
+  class ManifestFile;
   struct Shared;
   // The files' too: RocksDB closes some of them later than others.
   const std::shared_ptr<Shared> shared_;

@@ -1,6 +1,7 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 
 #include <rocksdb/db.h>
+#include <xxhash.h>
 
 #include "engine/rocksdb/engine_fixture.h"
 
@@ -111,6 +112,25 @@ TEST_F(RocksdbStore, VerifyReadsEverythingAndChangesNothing) {
   EXPECT_EQ(code(RocksdbEngine::verify(options.directory)), "corruption");
 }
 
+Bytes note(BytesView begin, uint64_t number, BytesView manifest) {
+  Bytes out(begin);
+  append_le64(out, number);
+  append_le64(out, manifest.size());
+  append_le64(out, XXH3_64bits(manifest.data(), manifest.size()));
+  append_le64(out, XXH3_64bits(out.data(), out.size()));
+  return out;
+}
+
+void expect_documented_note(std::map<std::string, Bytes> files) {
+  const Bytes name = files["CURRENT"].substr(0, files["CURRENT"].size() - 1);
+  const Bytes notes = files["STRATA-MANIFEST"];
+  ASSERT_EQ(notes.size(), 1'024u);
+  const uint64_t sequences[] = {read_le64(BytesView(notes).substr(8)), read_le64(BytesView(notes).substr(520))};
+  const BytesView newest = BytesView(notes).substr(sequences[0] > sequences[1] ? 0 : 512, 48);
+  EXPECT_EQ(newest.substr(0, 8), BytesView("strata\0\1", 8));
+  EXPECT_EQ(newest, note(newest.substr(0, 16), std::stoull(name.substr(9)), files[name]));
+}
+
 // docs/formats/rocksdb-store.md, format 1, byte for byte.
 TEST_F(RocksdbStore, TheLayoutIsAsDocumented) {
   open();
@@ -118,6 +138,7 @@ TEST_F(RocksdbStore, TheLayoutIsAsDocumented) {
   const Version version = put("\xff\x02system", "2").value().version;
   engine.reset();
   EXPECT_EQ(contents(options.directory)["STRATA-FORMAT"], "strata rocksdb store\nformat 1\n");
+  expect_documented_note(contents(options.directory));
   rocksdb::DB* opened = nullptr;
   ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(rocksdb::Options(), options.directory.string(), &opened).ok());
   const std::unique_ptr<rocksdb::DB> db(opened);

@@ -1,24 +1,19 @@
 #include "engine/rocksdb/store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
 #include <thread>
+
+#include "base/log.h"
+#include "engine/rocksdb/manifest_note.h"
 
 namespace strata::kv {
 namespace {
 
-constexpr int format_version = 1;
-constexpr const char* format_name = "STRATA-FORMAT";
-constexpr const char* format_temporary_name = "STRATA-FORMAT.new";
-constexpr std::string_view format_first_line = "strata rocksdb store";
 // A restart leaves a gap in the versions that exceeds whatever an unsynced log could have held: 100 ms are 100,000.
 constexpr Version restart_gap = 100'000'000;
 
@@ -28,94 +23,6 @@ class NullLogger final : public rocksdb::Logger {
   using Logger::Logv;
   void Logv(const char*, va_list) override {}
 };
-
-Error io_error(const std::filesystem::path& path, std::string_view what, int number) {
-  return {number == ENOSPC || number == EDQUOT ? ErrorCode::disk_full : ErrorCode::io_error,
-          fmt::format("{} {}: {}", what, path.string(), std::generic_category().message(number))};
-}
-
-Result<void> write_and_sync(const std::filesystem::path& path, std::string_view text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return io_error(path, "cannot create", errno);
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int failed = written && ::fsync(file) == 0 ? 0 : errno;
-  ::close(file);
-  if (failed != 0) return io_error(path, "cannot write", failed);
-  return {};
-}
-
-Result<void> sync_directory(const std::filesystem::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return io_error(path, "cannot open", errno);
-  const int failed = ::fsync(file) == 0 ? 0 : errno;
-  ::close(file);
-  if (failed != 0) return io_error(path, "cannot sync", failed);
-  return {};
-}
-
-// What may be in a directory that nobody has used yet: what mkfs leaves, and our own start that a crash cut short.
-bool is_unused(const std::filesystem::path& directory) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const auto name = entry.path().filename();
-    if (name != "lost+found" && name != format_temporary_name) return false;
-  }
-  return !error;
-}
-
-// nullopt: there is no format file.
-Result<std::optional<int>> read_format(const std::filesystem::path& directory) {
-  const auto path = directory / format_name;
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::optional<int>();
-  std::ifstream file(path);
-  std::string first_line;
-  std::string second_line;
-  std::getline(file, first_line);
-  std::getline(file, second_line);
-  int format = 0;
-  constexpr std::string_view word = "format ";
-  const bool shaped = first_line == format_first_line && second_line.starts_with(word);
-  const char* end = second_line.data() + second_line.size();
-  if (!shaped || std::from_chars(second_line.data() + word.size(), end, format).ptr != end || format < 1) {
-    return Error(ErrorCode::invalid_argument, fmt::format("{} is not the format file of a store", path.string()));
-  }
-  return std::optional<int>(format);
-}
-
-Result<int> check_format(const std::filesystem::path& directory) {
-  ASSIGN_OR_RETURN(const std::optional<int> format, read_format(directory));
-  if (!format) {
-    return Error(ErrorCode::invalid_argument,
-                 fmt::format("{} holds no {} file: it is not a store of this engine. Nothing was changed; name an "
-                             "empty or a new directory",
-                             directory.string(), format_name));
-  }
-  if (*format > format_version) {
-    return Error(
-        ErrorCode::invalid_argument,
-        fmt::format("{} has format {}, written by a newer Strata; this one reads up to {}. Nothing was changed",
-                    directory.string(), *format, format_version));
-  }
-  return *format;
-}
-
-// The format file is the first thing in the directory: whatever comes later is ours.
-Result<void> prepare_directory(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return io_error(directory, "cannot create", error.value());
-  ASSIGN_OR_RETURN(const std::optional<int> format, read_format(directory));
-  if (format || !is_unused(directory)) {
-    ASSIGN_OR_RETURN([[maybe_unused]] const int checked, check_format(directory));
-    return {};
-  }
-  const auto temporary = directory / format_temporary_name;
-  RETURN_IF_ERROR(write_and_sync(temporary, fmt::format("{}\nformat {}\n", format_first_line, format_version)));
-  std::filesystem::rename(temporary, directory / format_name, error);
-  if (error) return io_error(directory / format_name, "cannot create", error.value());
-  return sync_directory(directory);
-}
 
 rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -185,22 +92,54 @@ Error open_error(const rocksdb::Status& status, const std::filesystem::path& dir
   return {error.code(), fmt::format("cannot open {}: {}", directory.string(), error.message())};
 }
 
+// Only for as long as it takes: RocksDB takes the lock itself.
+class StoreLock {
+ public:
+  static Result<StoreLock> take(rocksdb::Env& env, const std::filesystem::path& directory) {
+    rocksdb::FileLock* lock = nullptr;
+    const rocksdb::Status status = env.LockFile((directory / "LOCK").string(), &lock);
+    if (!status.ok()) return open_error(status, directory);
+    return StoreLock(env, lock);
+  }
+
+ private:
+  struct Unlock {
+    rocksdb::Env* env;
+    void operator()(rocksdb::FileLock* lock) const { env->UnlockFile(lock).PermitUncheckedError(); }
+  };
+  StoreLock(rocksdb::Env& env, rocksdb::FileLock* lock) : lock_(lock, Unlock{&env}) {}
+
+  std::unique_ptr<rocksdb::FileLock, Unlock> lock_;
+};
+
+Result<void> recover_manifest(rocksdb::Env& env, const std::filesystem::path& directory) {
+  ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::take(env, directory));
+  ASSIGN_OR_RETURN(const uint64_t bytes, cut_unsynced_manifest(*env.GetFileSystem(), directory));
+  if (bytes > 0) {
+    log::warning("cut off what a crash left behind the last sync of the manifest", {{"bytes", bytes}});
+  }
+  return {};
+}
+
 }  // namespace
 
 Error to_error(const rocksdb::Status& status) {
   ErrorCode code = ErrorCode::io_error;
   if (status.IsCorruption()) code = ErrorCode::corruption;
-  if (status.IsNoSpace()) code = ErrorCode::disk_full;
-  return {code, status.ToString()};
+  const std::string text = status.ToString();
+  // RocksDB knows ENOSPC alone.
+  if (status.IsNoSpace() || text.find("Disk quota exceeded") != std::string::npos) code = ErrorCode::disk_full;
+  return {code, text};
 }
 
 Result<Store> open_store(const RocksdbOptions& options) {
-  RETURN_IF_ERROR(prepare_directory(options.directory));
   Store store;
   rocksdb::Env* base = options.env ? options.env : rocksdb::Env::Default();
+  RETURN_IF_ERROR(prepare_directory(*base->GetFileSystem(), options.directory));
   store.file_system = std::make_shared<LogFileSystem>(base->GetFileSystem(), options.spin_during_sync);
   store.env = rocksdb::NewCompositeEnv(store.file_system);
   store.cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  RETURN_IF_ERROR(recover_manifest(*store.env, options.directory));
   rocksdb::DB* db = nullptr;
   const rocksdb::Options database = database_options(options, store.env.get(), store.cache);
   const rocksdb::Status opened = rocksdb::DB::Open(database, options.directory.string(), &db);
@@ -219,20 +158,16 @@ Result<Store> open_store(const RocksdbOptions& options) {
 
 Result<RocksdbReport> verify_store(const std::filesystem::path& directory, rocksdb::Env* env) {
   RocksdbReport report;
-  ASSIGN_OR_RETURN(report.format, check_format(directory));
   if (env == nullptr) env = rocksdb::Env::Default();
+  ASSIGN_OR_RETURN(report.format, check_format(*env->GetFileSystem(), directory));
   // Opening for reading takes no lock, and files that a server removes meanwhile would be taken for damage.
-  rocksdb::FileLock* locked = nullptr;
-  rocksdb::Status status = env->LockFile((directory / "LOCK").string(), &locked);
-  if (!status.ok()) return open_error(status, directory);
-  auto unlock = [env](rocksdb::FileLock* lock) { (void)env->UnlockFile(lock); };
-  const std::unique_ptr<rocksdb::FileLock, decltype(unlock)> lock(locked, unlock);
+  ASSIGN_OR_RETURN(const StoreLock lock, StoreLock::take(*env, directory));
 
   rocksdb::Options database = database_options({}, env, rocksdb::NewLRUCache(32 << 20));
   database.create_if_missing = false;
   database.info_log = std::make_shared<NullLogger>();
   rocksdb::DB* opened = nullptr;
-  status = rocksdb::DB::OpenForReadOnly(database, directory.string(), &opened);
+  rocksdb::Status status = rocksdb::DB::OpenForReadOnly(database, directory.string(), &opened);
   if (!status.ok()) return open_error(status, directory);
   const std::unique_ptr<rocksdb::DB> db(opened);
   status = db->VerifyChecksum(rocksdb::ReadOptions());

@@ -12,6 +12,7 @@
 
 #include <memory>
 
+#include "engine/rocksdb/format_file.h"
 #include "engine/rocksdb/log_file_system.h"
 #include "engine/rocksdb/rocksdb_engine.h"
 
@@ -24,8 +25,6 @@ inline constexpr BytesView version_key("\xff\xff/strata/version");
 
 inline rocksdb::Slice to_slice(BytesView bytes) { return {bytes.data(), bytes.size()}; }
 inline BytesView to_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-Error to_error(const rocksdb::Status& status);
 
 struct Store {
   std::shared_ptr<LogFileSystem> file_system;

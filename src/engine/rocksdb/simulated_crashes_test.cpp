@@ -1,0 +1,115 @@
+// What a power cut was once seen to break, each as short as it can be shown. tests/crash draws such things by chance.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "engine/rocksdb/rocksdb_engine.h"
+#include "engine/rocksdb/testing/simulated_disk.h"
+
+namespace strata::kv {
+namespace {
+
+class SimulatedCrashes : public testing::Test {
+ protected:
+  ~SimulatedCrashes() override { engine.reset(); }
+
+  Result<void> open(std::shared_ptr<SimulatedDisk> on) {
+    engine.reset();
+    disk = std::move(on);
+    env = rocksdb::NewCompositeEnv(disk);
+    RocksdbOptions options;
+    options.directory = "/a/b/store";
+    options.env = env.get();
+    options.durability = Durability::async;
+    options.write_buffer_bytes = 64 << 10;
+    options.gather_part = 0;
+    options.spin_during_sync = false;
+    ASSIGN_OR_RETURN(engine, RocksdbEngine::open(options));
+    return {};
+  }
+  Result<Committed> put(BytesView key, BytesView value, Durability durability = Durability::async) {
+    CommitRequest request;
+    request.durability = durability;
+    request.mutations.push_back({MutationType::set, request.arena.copy(key), request.arena.copy(value)});
+    return engine->commit(std::move(request)).get();
+  }
+  bool has(BytesView key) { return engine->get(key, *engine->read_version().get()).get()->has_value(); }
+
+  std::shared_ptr<SimulatedDisk> disk = std::make_shared<SimulatedDisk>();
+  std::unique_ptr<rocksdb::Env> env;
+  std::shared_ptr<RocksdbEngine> engine;
+};
+
+// Nobody had synced the names of the directories that were made for the store.
+TEST_F(SimulatedCrashes, ANewStoreIsThereAfterItsFirstDurableCommit) {
+  ASSERT_TRUE(open(disk).ok());
+  ASSERT_TRUE(put("k", "v", Durability::sync).ok());
+  const std::shared_ptr<SimulatedDisk> running = disk;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const Result<void> opened = open(running->cut_power(seed));
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    EXPECT_TRUE(has("k"));
+  }
+}
+
+// The first log ends where nothing is written ahead: losing its last record leaves no trace in it, and the records of
+// the second log would come back without it.
+TEST_F(SimulatedCrashes, ALogThatLostItsEndHidesNoHole) {
+  ASSERT_TRUE(open(disk).ok());
+  const Bytes longer_than_what_is_written_ahead(90'000, 'v');
+  ASSERT_TRUE(put("durable", longer_than_what_is_written_ahead, Durability::sync).ok());
+  const int commits = 12;
+  // Each fills a memtable: the next one goes to another log.
+  for (int i = 0; i < commits; ++i) {
+    ASSERT_TRUE(put("k" + std::to_string(i), i % 2 == 0 ? BytesView(longer_than_what_is_written_ahead) : "short").ok());
+  }
+  const std::shared_ptr<SimulatedDisk> running = disk;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    ASSERT_TRUE(open(running->cut_power(seed)).ok());
+    EXPECT_TRUE(has("durable"));
+    int last = -1;
+    for (int i = 0; i < commits; ++i) {
+      if (!has("k" + std::to_string(i))) continue;
+      EXPECT_EQ(last, i - 1) << "seed " << seed;
+      last = i;
+    }
+  }
+}
+
+// A record of the manifest whose pages were lost in part; RocksDB refuses to open a store with one.
+TEST_F(SimulatedCrashes, ATornManifestIsCutBackToItsLastSync) {
+  ASSERT_TRUE(open(disk).ok());
+  std::vector<std::shared_ptr<SimulatedDisk>> cuts;
+  uint64_t seed = 0;
+  disk->watch_changes([&, raw = disk.get()](int64_t) {
+    if (cuts.size() < 150) cuts.push_back(raw->cut_power(++seed));
+  });
+  // A flush names its smallest and its largest key there: records of many pages.
+  for (int i = 0; i < 30; ++i) {
+    const Bytes key = Bytes(9'000, 'k') + std::to_string(i);
+    ASSERT_TRUE(put(key, Bytes(30'000, 'v'), Durability::sync).ok());
+  }
+  disk->watch_changes(nullptr);
+  for (const auto& cut : cuts) {
+    const Result<void> opened = open(cut);
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+  }
+}
+
+// Bytes that were synced are not what a power cut leaves: nothing is cut off for them.
+TEST_F(SimulatedCrashes, DamageOfAManifestIsReported) {
+  ASSERT_TRUE(open(disk).ok());
+  ASSERT_TRUE(put("k", "v", Durability::sync).ok());
+  engine.reset();
+  std::vector<std::string> names;
+  ASSERT_TRUE(disk->GetChildren("/a/b/store", {}, &names, nullptr).ok());
+  for (const std::string& name : names) {
+    if (name.starts_with("MANIFEST-")) disk->flip_bit("/a/b/store/" + name, 20);
+  }
+  const Result<void> opened = open(disk);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), ErrorCode::corruption) << opened.error().message();
+}
+
+}  // namespace
+}  // namespace strata::kv
