@@ -54,12 +54,18 @@ class Applier {
 
 }  // namespace
 
-Result<void> apply(kv::Transaction& transaction, const Namespace& space, std::span<const Operation> operations,
-                   int64_t wall_us) {
-  if (operations.empty()) return {};
+Result<void> apply_unlogged(kv::Transaction& transaction, const Namespace& space,
+                            std::span<const Operation> operations) {
   Applier applier(transaction, space);
   if (operations.size() >= many_operations) RETURN_IF_ERROR(applier.look_for_large_values());
   for (const Operation& operation : operations) RETURN_IF_ERROR(applier.apply(operation));
+  return {};
+}
+
+Result<void> apply(kv::Transaction& transaction, const Namespace& space, std::span<const Operation> operations,
+                   int64_t wall_us) {
+  if (operations.empty()) return {};
+  RETURN_IF_ERROR(apply_unlogged(transaction, space, operations));
   append_to_log(transaction, space, wall_us, operations);
   return {};
 }

@@ -19,4 +19,8 @@ namespace strata::records {
 Result<void> apply(kv::Transaction& transaction, const Namespace& space, std::span<const Operation> operations,
                    int64_t wall_us);
 
+// Without the record: for a namespace that nobody sees yet, which is filled from a backup whose log goes on behind it.
+Result<void> apply_unlogged(kv::Transaction& transaction, const Namespace& space,
+                            std::span<const Operation> operations);
+
 }  // namespace strata::records

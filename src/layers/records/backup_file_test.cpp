@@ -46,11 +46,12 @@ void write_snapshot(MemorySink& sink, size_t object_bytes = 5) {
   ASSERT_OK(writer.add_row("row"));
   ASSERT_OK(writer.add_column("a", "1"));
   ASSERT_OK(writer.add_column("b", ""));
-  ASSERT_OK(writer.begin_object({.id = {'i', 'd'}, .key = "object", .size = object_bytes, .crc32 = 7}));
+  ASSERT_OK(
+      writer.begin_object({.reference = {.id = {'i', 'd'}, .size = object_bytes, .checksum = 7}, .key = "object"}));
   ASSERT_OK(writer.add_object_bytes(Bytes(object_bytes, 'o')));
-  ASSERT_OK(writer.begin_object({.id = {'e'}, .key = "empty", .size = 0, .crc32 = 0}));
+  ASSERT_OK(writer.begin_object({.reference = {.id = {'e'}, .size = 0, .checksum = 0}, .key = "empty"}));
   ASSERT_OK(writer.add_record({.segment = 3, .offset = 150, .lsn = 42, .stamp = stamp(6)}, "first"));
-  ASSERT_OK(writer.begin_object({.id = {'n'}, .key = "", .size = 3, .crc32 = 9}));
+  ASSERT_OK(writer.begin_object({.reference = {.id = {'n'}, .size = 3, .checksum = 9}, .key = ""}));
   ASSERT_OK(writer.add_object_bytes("new"));
   ASSERT_OK(writer.add_record({.segment = 4, .offset = 10, .lsn = 43, .stamp = stamp(9)}, "second"));
   ASSERT_OK(writer.finish());
@@ -98,7 +99,7 @@ TEST(BackupFile, LargeItemsHaveFramesOfTheirOwn) {
   ASSERT_OK(writer.add_value("large", Bytes(3'000'000, 'x')));
   ASSERT_OK(writer.add_row("row"));
   for (int i = 0; i < 3; ++i) ASSERT_OK(writer.add_column(std::to_string(i), Bytes(200'000, 'x')));
-  ASSERT_OK(writer.begin_object({.id = {}, .key = "object", .size = 600'000, .crc32 = 0}));
+  ASSERT_OK(writer.begin_object({.reference = {.id = {}, .size = 600'000, .checksum = 0}, .key = "object"}));
   for (int i = 0; i < 6; ++i) ASSERT_OK(writer.add_object_bytes(Bytes(100'000, 'x')));
   ASSERT_OK(writer.finish());
   const std::string text = describe(sink.bytes);
@@ -132,10 +133,21 @@ TEST(BackupFile, TheWriterRefusesWhatDoesNotFit) {
     EXPECT_EQ(writer.add_record(wrong, "r").error().code(), ErrorCode::corruption);
   }
   ASSERT_OK(writer.add_record(next, "r"));
-  ASSERT_OK(writer.begin_object({.id = {}, .key = "", .size = 3, .crc32 = 0}));
+  ASSERT_OK(writer.begin_object({.reference = {.id = {}, .size = 3, .checksum = 0}, .key = ""}));
   EXPECT_EQ(writer.add_object_bytes("four").error().code(), ErrorCode::corruption);
   ASSERT_OK(writer.add_object_bytes("2 "));
   EXPECT_EQ(writer.finish().error().code(), ErrorCode::corruption);
+}
+
+TEST(BackupFile, StampsAscendAsUnsignedBytes) {
+  MemorySink sink;
+  BackupWriter writer(sink);
+  BackupHeader before = header();
+  before.start.stamp = stamp(0x7F);
+  ASSERT_OK(writer.begin(before));
+  ASSERT_OK(writer.add_record({.segment = 3, .offset = 200, .lsn = 42, .stamp = stamp(0x80)}, "r"));
+  ASSERT_OK(writer.finish());
+  EXPECT_THAT(describe(sink.bytes), HasSubstr("end 42"));
 }
 
 Bytes header_payload() {
@@ -150,6 +162,8 @@ TEST(BackupFile, HostileFramesAreRefused) {
   const Bytes zeros(8, '\0');
   Bytes huge(16, 'i');  // an object of 2^64 - 1 bytes
   huge += Bytes(8, '\xFF') + Bytes(4, '\0') + Bytes("\1\0k", 3);
+  Bytes large = huge;  // of 255 bytes
+  large.replace(17, 7, 7, '\0');
   const std::vector<std::tuple<Frame, Bytes, const char*>> cases = {
       {Frame::state, "", "an empty frame"},
       {Frame::state, "\7", "unknown type"},
@@ -160,6 +174,7 @@ TEST(BackupFile, HostileFramesAreRefused) {
       {Frame::state, Bytes("\2\1\0r\3\0\0\0\0\0\0", 11), "a column that no request"},
       {Frame::object, "short", "wrong shape"},
       {Frame::object, Bytes(16 + 8 + 4 + 2, '\0'), "belongs to nothing"},
+      {Frame::object, huge, "impossible size"},
       {Frame::object_bytes, "bytes", "does not belong here"},
       {Frame::header, header_payload(), "does not belong here"},
       {Frame::log, "short", "a record that is cut off"},
@@ -175,8 +190,8 @@ TEST(BackupFile, HostileFramesAreRefused) {
   }
   HandMadeBackup file;
   file.add_frame(static_cast<uint8_t>(Frame::header), header_payload());
-  file.add_frame(static_cast<uint8_t>(Frame::object), huge);
-  file.add_frame(static_cast<uint8_t>(Frame::object), huge);
+  file.add_frame(static_cast<uint8_t>(Frame::object), large);
+  file.add_frame(static_cast<uint8_t>(Frame::object), large);
   EXPECT_THAT(describe(file.bytes), HasSubstr("not whole"));
 }
 

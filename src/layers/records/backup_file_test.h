@@ -87,7 +87,7 @@ inline std::string describe_backup(ByteSource& source) {
         text += "column " + printable(item->key) + " " + printable(item->name) + " " + size(item->bytes);
         break;
       case BackupItemType::object:
-        text += "object " + printable(item->object.key) + " " + std::to_string(item->object.size);
+        text += "object " + printable(item->object.key) + " " + std::to_string(item->object.reference.size);
         break;
       case BackupItemType::object_bytes:
         text += "bytes " + size(item->bytes);

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "layers/records/keys.h"
+#include "layers/records/operation.h"
 
 namespace strata::records {
 
@@ -52,13 +53,9 @@ struct BackupTotals {
   friend bool operator==(const BackupTotals&, const BackupTotals&) = default;
 };
 
-using BackupObjectId = std::array<char, 16>;
-
 struct BackupObject {
-  BackupObjectId id{};
+  ObjectReference reference;
   BytesView key;  // empty: the object of the record in front of it
-  uint64_t size = 0;
-  uint32_t crc32 = 0;
 };
 
 enum class BackupItemType : uint8_t { value, row, column, object, object_bytes, record, end };

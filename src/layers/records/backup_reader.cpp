@@ -66,7 +66,7 @@ class Fields {
 };
 
 bool follows(const BackupPlace& place, const BackupPlace& before) {
-  return place.lsn == before.lsn + 1 && place.stamp > before.stamp &&
+  return place.lsn == before.lsn + 1 && view(place.stamp) > view(before.stamp) &&
          (place.segment > before.segment || (place.segment == before.segment && place.offset > before.offset));
 }
 
@@ -236,17 +236,18 @@ Result<BackupItem> BackupReader::next_state() {
 Result<BackupItem> BackupReader::next_object() {
   Fields fields(rest_);
   BackupItem item{.type = BackupItemType::object};
-  const BytesView id = fields.take(item.object.id.size());
-  item.object.size = fields.take64();
-  item.object.crc32 = fields.take32();
+  ObjectReference& reference = item.object.reference;
+  const BytesView id = fields.take(reference.id.size());
+  reference.size = fields.take64();
+  reference.checksum = fields.take32();
   item.object.key = fields.take_sized16();
   if (!fields.ok() || !rest_.empty()) return broken("an object of the wrong shape");
   if (item.object.key.empty() != in_log_) return broken("an object that belongs to nothing");
   if (!in_log_ && !validate_key(item.object.key, "key").ok()) return broken("a key that no request can ask for");
-  std::copy(id.begin(), id.end(), item.object.id.begin());
-  object_left_ = item.object.size;
+  std::copy(id.begin(), id.end(), reference.id.begin());
+  if (reference.size > max_object_bytes) return broken("an object of an impossible size");
+  object_left_ = reference.size;
   ++totals_.objects;
-  if (totals_.object_bytes + object_left_ < object_left_) return broken("an object of an impossible size");
   totals_.object_bytes += object_left_;
   return item;
 }

@@ -135,14 +135,14 @@ Result<void> BackupWriter::add_column(BytesView name, BytesView value) {
 Result<void> BackupWriter::begin_object(const BackupObject& object) {
   RETURN_IF_ERROR(flush());
   RETURN_IF_ERROR(prepare(Frame::object, 0));
-  frame_.append(object.id.data(), object.id.size());
-  append_le64(frame_, object.size);
-  append_le32(frame_, object.crc32);
+  frame_.append(object.reference.id.data(), object.reference.id.size());
+  append_le64(frame_, object.reference.size);
+  append_le32(frame_, object.reference.checksum);
   append_sized16(frame_, object.key);
   ++totals_.objects;
-  totals_.object_bytes += object.size;
+  totals_.object_bytes += object.reference.size;
   RETURN_IF_ERROR(flush());
-  object_left_ = object.size;
+  object_left_ = object.reference.size;
   return {};
 }
 
@@ -162,7 +162,7 @@ Result<void> BackupWriter::add_object_bytes(BytesView bytes) {
 }
 
 Result<void> BackupWriter::add_record(const BackupPlace& place, BytesView record) {
-  if (place.lsn != end_.lsn + 1 || place.stamp <= end_.stamp || place.segment < end_.segment ||
+  if (place.lsn != end_.lsn + 1 || view(place.stamp) <= view(end_.stamp) || place.segment < end_.segment ||
       (place.segment == end_.segment && place.offset <= end_.offset)) {
     return Error(ErrorCode::corruption, "the records of the log do not follow each other");
   }

@@ -101,6 +101,19 @@ Result<Bytes> parse_registry_key(BytesView key) {
   return Error(ErrorCode::corruption, "a key of the registry of namespaces is malformed: " + printable(key));
 }
 
+// (1, 0, 3)
+Bytes hidden_namespaces_prefix() {
+  Bytes key = registry_prefix();
+  tuple::append_int(key, 3);
+  return key;
+}
+
+Bytes hidden_namespace_key(int64_t id) {
+  Bytes key = hidden_namespaces_prefix();
+  tuple::append_int(key, id);
+  return key;
+}
+
 Bytes value_key(const Namespace& space, BytesView key) {
   Bytes out = entity_key(space, value_entity, key.size());
   out.append(key);

@@ -41,6 +41,9 @@ Bytes registry_names_prefix();
 Result<Bytes> parse_registry_key(BytesView key);
 // Of the store's own random id.
 Bytes store_id_key();
+// Of the namespaces that are being filled and have no name yet.
+Bytes hidden_namespaces_prefix();
+Bytes hidden_namespace_key(int64_t id);
 
 Bytes value_key(const Namespace& space, BytesView key);
 // Of the chunks of all large values of the namespace.

@@ -123,4 +123,50 @@ std::string format_log_id(BytesView store_id, const Namespace& space) {
   return text + fmt::format("-{}", space.id);
 }
 
+Result<Namespace> begin_hidden_namespace(kv::Transaction& transaction, int64_t wall_us) {
+  ASSIGN_OR_RETURN(const int64_t id, take_next_id(transaction));
+  transaction.set(hidden_namespace_key(id), encode_row(id, wall_us));
+  return make_namespace(id);
+}
+
+Result<std::vector<Namespace>> list_hidden_namespaces(const kv::ReadTransaction& transaction) {
+  const Bytes prefix = hidden_namespaces_prefix();
+  std::vector<Namespace> found;
+  kv::RangeIterator rows(transaction, prefix, *prefix_end(prefix), {.mode = kv::StreamingMode::want_all});
+  while (rows.next()) {
+    ASSIGN_OR_RETURN(const int64_t id, decode_row(rows.value()));
+    if (rows.key() != hidden_namespace_key(id)) {
+      return Error(ErrorCode::corruption, "a row of the list of unfinished namespaces is broken");
+    }
+    found.push_back(make_namespace(id));
+  }
+  RETURN_IF_ERROR(rows.status());
+  return found;
+}
+
+void drop_hidden_namespace(kv::Transaction& transaction, const Namespace& hidden) {
+  transaction.clear(hidden_namespace_key(hidden.id));
+  transaction.clear_prefix(hidden.prefix);
+}
+
+Result<std::optional<Namespace>> reveal_namespace(kv::Transaction& transaction, const Namespace& hidden,
+                                                  std::string_view name, int64_t wall_us) {
+  RETURN_IF_ERROR(validate_namespace_name(name));
+  ASSIGN_OR_RETURN(const auto row, transaction.get(hidden_namespace_key(hidden.id)).get());
+  if (!row) return Error(ErrorCode::not_found, "the namespace that was being filled is gone");
+  ASSIGN_OR_RETURN(const auto before, find_namespace(transaction, name));
+  if (before) transaction.clear_prefix(before->prefix);
+  transaction.set(registry_key(name), encode_row(hidden.id, wall_us));
+  transaction.clear(hidden_namespace_key(hidden.id));
+  return before;
+}
+
+Result<bool> is_empty(const kv::ReadTransaction& transaction, const Namespace& space) {
+  const auto end = prefix_end(space.prefix);
+  STRATA_ASSERT(end.has_value());
+  const kv::RangeOptions options{.limit = 1, .mode = kv::StreamingMode::exact};
+  ASSIGN_OR_RETURN(const kv::RangePage page, transaction.get_range(space.prefix, *end, options).get());
+  return page.rows.empty();
+}
+
 }  // namespace strata::records

@@ -47,4 +47,17 @@ Result<Bytes> ensure_store_id(kv::Transaction& transaction, BytesView random);
 // name that is made later.
 std::string format_log_id(BytesView store_id, const Namespace& space);
 
+// A namespace without a name, to be filled by many transactions before anybody sees it. It stands in a list of its own,
+// so that one that is never finished is found again.
+Result<Namespace> begin_hidden_namespace(kv::Transaction& transaction, int64_t wall_us);
+Result<std::vector<Namespace>> list_hidden_namespaces(const kv::ReadTransaction& transaction);
+// Everything that is stored in it, and its place in the list.
+void drop_hidden_namespace(kv::Transaction& transaction, const Namespace& hidden);
+// Points the name at it and takes it off the list. What had the name before is removed with all its data, and returned.
+// not_found: it is not in the list any more.
+Result<std::optional<Namespace>> reveal_namespace(kv::Transaction& transaction, const Namespace& hidden,
+                                                  std::string_view name, int64_t wall_us);
+// No data of any kind, and no log either.
+Result<bool> is_empty(const kv::ReadTransaction& transaction, const Namespace& space);
+
 }  // namespace strata::records

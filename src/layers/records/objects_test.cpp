@@ -54,9 +54,8 @@ TEST_F(Objects, PuttingAnObjectTakesItOffTheStagedOnes) {
   });
   write({put_of("a", 2)});
   const auto staged = [&](const ObjectId* after, size_t limit) {
-    return read([&](const kv::ReadTransaction& transaction) {
-      return read_staged_objects(transaction, space_, after, limit);
-    });
+    return read(
+        [&](const kv::ReadTransaction& transaction) { return read_staged_objects(transaction, space_, after, limit); });
   };
   ASSERT_EQ(staged(nullptr, 9).size(), 2u);
   EXPECT_EQ(staged(nullptr, 9)[0].run, test_object_id(9));
@@ -159,12 +158,10 @@ TEST_F(Objects, BrokenRowsAreCorruption) {
     transaction.set(replaced_objects_prefix(space_) + "short", "\x01");
     return {};
   });
-  const auto staged = database_.read([&](const kv::ReadTransaction& transaction) {
-    return read_staged_objects(transaction, space_, nullptr, 9);
-  });
-  const auto waiting = database_.read([&](const kv::ReadTransaction& transaction) {
-    return read_replaced_objects(transaction, space_, nullptr, 9);
-  });
+  const auto staged = database_.read(
+      [&](const kv::ReadTransaction& transaction) { return read_staged_objects(transaction, space_, nullptr, 9); });
+  const auto waiting = database_.read(
+      [&](const kv::ReadTransaction& transaction) { return read_replaced_objects(transaction, space_, nullptr, 9); });
   EXPECT_EQ(staged.error().code(), ErrorCode::corruption);
   EXPECT_EQ(waiting.error().code(), ErrorCode::corruption);
 }
