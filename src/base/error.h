@@ -78,6 +78,7 @@ namespace strata {
   X(method_not_allowed, 0, 405, "method not allowed")                                                           \
   X(request_timeout, 0, 408, "request timed out")                                                               \
   X(already_exists, 0, 409, "already exists")                                                                   \
+  X(conflict, 0, 409, "conflict")                                                                               \
   X(gone, 0, 410, "gone")                                                                                       \
   X(length_required, 0, 411, "length required")                                                                 \
   X(precondition_failed, 0, 412, "precondition failed")                                                         \

@@ -6,13 +6,26 @@
 // Invariants:    a deadline that is over fails with transaction_timed_out before anything is done.
 #pragma once
 
+#include <string>
 #include <type_traits>
 
 #include "base/clock.h"
 #include "kv/database.h"
+#include "layers/records/namespaces.h"
 #include "service/context.h"
 
 namespace strata::service {
+
+inline Error no_such_namespace(std::string_view name) {
+  return Error(ErrorCode::not_found, "namespace not found: " + std::string(name));
+}
+
+// not_found when there is none of that name.
+inline Result<records::Namespace> namespace_or_error(const kv::ReadTransaction& transaction, std::string_view name) {
+  ASSIGN_OR_RETURN(auto space, records::find_namespace(transaction, name));
+  if (!space) return no_such_namespace(name);
+  return *std::move(space);
+}
 
 // What is left until the deadline, as a transaction's time-out; 0: none.
 inline Result<int64_t> timeout_ms(const Context& context, const Clock& clock) {
