@@ -15,6 +15,7 @@ constexpr char value_entity = 'k';
 constexpr char value_chunks_entity = 'K';
 constexpr char row_entity = 'r';
 constexpr char log_entity = 'l';
+constexpr char follow_entity = 'f';
 constexpr char object_entity = 'o';
 constexpr char object_data_entity = 'O';
 constexpr char staged_object_entity = 'p';
@@ -111,6 +112,13 @@ Bytes hidden_namespaces_prefix() {
 Bytes hidden_namespace_key(int64_t id) {
   Bytes key = hidden_namespaces_prefix();
   tuple::append_int(key, id);
+  return key;
+}
+
+// (1, 0, 1)
+Bytes store_role_key() {
+  Bytes key = registry_prefix();
+  tuple::append_int(key, 1);
   return key;
 }
 
@@ -245,5 +253,7 @@ Result<uint64_t> parse_log_segment_key(const Namespace& space, BytesView key) {
 }
 
 Bytes log_checkpoint_key(const Namespace& space) { return entity_key(space, log_checkpoint_entity, 0); }
+
+Bytes follow_key(const Namespace& space) { return entity_key(space, follow_entity, 0); }
 
 }  // namespace strata::records

@@ -44,6 +44,8 @@ Bytes store_id_key();
 // Of the namespaces that are being filled and have no name yet.
 Bytes hidden_namespaces_prefix();
 Bytes hidden_namespace_key(int64_t id);
+// Of the row that says whether the store follows a leader.
+Bytes store_role_key();
 
 Bytes value_key(const Namespace& space, BytesView key);
 // Of the chunks of all large values of the namespace.
@@ -92,5 +94,7 @@ Bytes log_segments_prefix(const Namespace& space);
 Bytes log_segment_key(const Namespace& space, uint64_t number);
 Result<uint64_t> parse_log_segment_key(const Namespace& space, BytesView key);
 Bytes log_checkpoint_key(const Namespace& space);
+// Of the row that says how far the namespace follows its leader.
+Bytes follow_key(const Namespace& space);
 
 }  // namespace strata::records
