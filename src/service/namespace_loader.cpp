@@ -29,10 +29,11 @@ Error damaged(const char* what) { return {ErrorCode::corruption, std::string("th
 
 Result<std::unique_ptr<NamespaceLoader>> NamespaceLoader::begin(const kv::Database& database,
                                                                 const LoaderOptions& options) {
-  ASSIGN_OR_RETURN(records::Namespace space,
-                   run_transaction(database, {}, *options.clock, kv::Durability::async, [&](kv::Transaction& transaction) {
-                     return records::begin_hidden_namespace(transaction, options.clock->wall_us());
-                   }));
+  ASSIGN_OR_RETURN(
+      records::Namespace space,
+      run_transaction(database, {}, *options.clock, kv::Durability::async, [&](kv::Transaction& transaction) {
+        return records::begin_hidden_namespace(transaction, options.clock->wall_us());
+      }));
   return std::unique_ptr<NamespaceLoader>(new NamespaceLoader(database, options, std::move(space)));
 }
 
@@ -63,10 +64,9 @@ Result<void> NamespaceLoader::make_room() {
 
 Result<void> NamespaceLoader::flush() {
   if (operations_.empty()) return {};
-  RETURN_IF_ERROR(
-      run_transaction(database_, {}, *options_.clock, kv::Durability::async, [&](kv::Transaction& transaction) {
-        return records::apply_unlogged(transaction, space_, operations_);
-      }));
+  RETURN_IF_ERROR(run_transaction(
+      database_, {}, *options_.clock, kv::Durability::async,
+      [&](kv::Transaction& transaction) { return records::apply_unlogged(transaction, space_, operations_); }));
   operations_.clear();
   arena_ = Arena();
   batch_bytes_ = 0;
@@ -114,16 +114,16 @@ Result<void> NamespaceLoader::add_object_bytes(BytesView bytes) {
 
 Result<void> NamespaceLoader::flush_chunks() {
   if (chunks_.empty()) return {};
-  RETURN_IF_ERROR(run_transaction(
-      database_, {}, *options_.clock, kv::Durability::async, [&](kv::Transaction& transaction) -> Result<void> {
-        uint32_t index = next_chunk_;
-        for (BytesView rest = chunks_; !rest.empty(); ++index) {
-          const BytesView chunk = rest.substr(0, object_chunk_bytes);
-          transaction.set(records::object_chunk_key(space_, object_.id, index), chunk);
-          rest.remove_prefix(chunk.size());
-        }
-        return {};
-      }));
+  RETURN_IF_ERROR(run_transaction(database_, {}, *options_.clock, kv::Durability::async,
+                                  [&](kv::Transaction& transaction) -> Result<void> {
+                                    uint32_t index = next_chunk_;
+                                    for (BytesView rest = chunks_; !rest.empty(); ++index) {
+                                      const BytesView chunk = rest.substr(0, object_chunk_bytes);
+                                      transaction.set(records::object_chunk_key(space_, object_.id, index), chunk);
+                                      rest.remove_prefix(chunk.size());
+                                    }
+                                    return {};
+                                  }));
   next_chunk_ += static_cast<uint32_t>((chunks_.size() + object_chunk_bytes - 1) / object_chunk_bytes);
   chunks_.clear();
   return {};

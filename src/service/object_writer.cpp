@@ -56,8 +56,7 @@ ObjectWriter::~ObjectWriter() {
 
 Result<void> ObjectWriter::append(BytesView bytes) {
   if (bytes.size() > options_.max_bytes || size_ > options_.max_bytes - bytes.size()) {
-    return Error(ErrorCode::payload_too_large,
-                 fmt::format("an object has at most {} bytes here", options_.max_bytes));
+    return Error(ErrorCode::payload_too_large, fmt::format("an object has at most {} bytes here", options_.max_bytes));
   }
   while (!bytes.empty()) {
     ASSIGN_OR_RETURN(const std::span<char> space, room());
@@ -79,8 +78,8 @@ Result<std::span<char>> ObjectWriter::room() {
 Result<void> ObjectWriter::filled(size_t count) {
   STRATA_ASSERT(filling_ && count <= batch_bytes - filling_->size);
   if (size_ + count > options_.max_bytes) {
-    return fail(Error(ErrorCode::payload_too_large,
-                      fmt::format("an object has at most {} bytes here", options_.max_bytes)));
+    return fail(
+        Error(ErrorCode::payload_too_large, fmt::format("an object has at most {} bytes here", options_.max_bytes)));
   }
   checksum_.update({filling_->bytes.get() + filling_->size, count});
   filling_->size += count;

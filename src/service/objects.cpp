@@ -32,9 +32,9 @@ Result<void> check(const ObjectCondition& condition, const std::optional<StoredO
     return Error(ErrorCode::conflict, "there is nothing to update at the key " + printable(key));
   }
   if (condition.version && !matches(*condition.version, stored)) {
-    return Error(ErrorCode::precondition_failed, stored ? "the object has another version: " +
-                                                              format_version(stored->stamp)
-                                                        : "the object does not exist");
+    return Error(
+        ErrorCode::precondition_failed,
+        stored ? "the object has another version: " + format_version(stored->stamp) : "the object does not exist");
   }
   if (condition.not_version && matches(*condition.not_version, stored)) {
     return Error(ErrorCode::precondition_failed, "the object has the version " + format_version(stored->stamp));
@@ -63,7 +63,8 @@ Result<Attempt> attempt_commit(kv::Transaction& transaction, const CommitObjects
         return attempt;
       }
       // Made anew under the same name, or cleared: what was staged is not there.
-      ASSIGN_OR_RETURN(const auto staged, transaction.get(records::staged_object_key(space, change.writer->id())).get());
+      ASSIGN_OR_RETURN(const auto staged,
+                       transaction.get(records::staged_object_key(space, change.writer->id())).get());
       const bool has_bytes = change.writer->size() != 0;
       if (space != change.writer->space() || (has_bytes && !staged)) {
         return Error(ErrorCode::gone, "the object that was being staged is gone");
@@ -93,17 +94,17 @@ void Objects::stop() {
 }
 
 Result<std::unique_ptr<ObjectWriter>> Objects::create(const Context& context, std::string_view name_space) {
-  ASSIGN_OR_RETURN(const Namespace space,
-                   run_transaction(database_, context, *options_.clock, options_.durability,
-                                   [&](kv::Transaction& transaction) {
-                                     return namespace_or_error(transaction.snapshot(), name_space);
-                                   }));
-  return create_in(space, [id = space.id, name = std::string(name_space)](
-                              const kv::ReadTransaction& transaction) -> Result<void> {
-    ASSIGN_OR_RETURN(const Namespace found, namespace_or_error(transaction, name));
-    if (found.id != id) return no_such_namespace(name);
-    return {};
-  });
+  ASSIGN_OR_RETURN(
+      const Namespace space,
+      run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
+        return namespace_or_error(transaction.snapshot(), name_space);
+      }));
+  return create_in(
+      space, [id = space.id, name = std::string(name_space)](const kv::ReadTransaction& transaction) -> Result<void> {
+        ASSIGN_OR_RETURN(const Namespace found, namespace_or_error(transaction, name));
+        if (found.id != id) return no_such_namespace(name);
+        return {};
+      });
 }
 
 std::unique_ptr<ObjectWriter> Objects::create_in(const Namespace& space, SpaceGuard guard) {
@@ -124,11 +125,11 @@ Result<records::Stamp> Objects::commit(const Context& context, const CommitObjec
     RETURN_IF_ERROR(records::validate(operation));
     operations.push_back(std::move(operation));
   }
-  ASSIGN_OR_RETURN(Attempt done, run_transaction(database_, context, *options_.clock, options_.durability,
-                                                 [&](kv::Transaction& transaction) {
-                                                   return attempt_commit(transaction, request, operations,
-                                                                         options_.clock->wall_us());
-                                                 }));
+  ASSIGN_OR_RETURN(
+      Attempt done,
+      run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
+        return attempt_commit(transaction, request, operations, options_.clock->wall_us());
+      }));
   for (const ObjectChange& change : request.changes) {
     if (change.writer) change.writer->keep();
   }

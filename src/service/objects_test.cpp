@@ -97,9 +97,8 @@ class ObjectsService : public testing::TestWithParam<kv::MemoryAnswers> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Answers, ObjectsService,
-                         testing::Values(kv::MemoryAnswers::at_once, kv::MemoryAnswers::on_thread), [](const auto& i) {
-                           return i.param == kv::MemoryAnswers::at_once ? "AtOnce" : "OnAThread";
-                         });
+                         testing::Values(kv::MemoryAnswers::at_once, kv::MemoryAnswers::on_thread),
+                         [](const auto& i) { return i.param == kv::MemoryAnswers::at_once ? "AtOnce" : "OnAThread"; });
 
 TEST_P(ObjectsService, EverySizeComesBack) {
   for (const size_t size : {size_t{0}, size_t{1}, object_chunk_bytes - 1, object_chunk_bytes, object_chunk_bytes + 1,
@@ -207,9 +206,8 @@ TEST_P(ObjectsService, ReplacedObjectsStayAsLongAsTheLogNamesThem) {
   EXPECT_EQ(drain(**by_id), "first");
   *by_id = std::nullopt;
   // The first record goes, the second one stays.
-  const auto log = database_.read([&](const kv::ReadTransaction& transaction) {
-    return records::read_log(transaction, space_, nullptr, 10);
-  });
+  const auto log = database_.read(
+      [&](const kv::ReadTransaction& transaction) { return records::read_log(transaction, space_, nullptr, 10); });
   ASSERT_EQ(log->size(), 2u);
   const auto dropped = database_.run([&](kv::Transaction& transaction) -> Result<void> {
     transaction.clear(records::log_key(space_, (*log)[0].stamp, 0));
@@ -226,9 +224,8 @@ TEST_P(ObjectsService, AnObjectThatIsPutAgainIsNotCleared) {
   put("key", "bytes");
   const auto reference = (*objects_.read({}, "default", "key"))->object().reference;
   put("key", "other");
-  const auto again = database_.run([&](kv::Transaction& transaction) {
-    return records::ObjectHeads(transaction, space_).put("key", reference);
-  });
+  const auto again = database_.run(
+      [&](kv::Transaction& transaction) { return records::ObjectHeads(transaction, space_).put("key", reference); });
   ASSERT_TRUE(again.ok());
   drop_log();
   ASSERT_TRUE(objects_.run_pass().ok());

@@ -20,6 +20,7 @@ constexpr char object_entity = 'o';
 constexpr char object_data_entity = 'O';
 constexpr char staged_object_entity = 'p';
 constexpr char replaced_object_entity = 'g';
+constexpr char staged_operation_entity = 't';
 constexpr char log_segment_entity = 's';
 constexpr char log_checkpoint_entity = 'c';
 
@@ -213,6 +214,21 @@ Result<ReplacedObjectKey> parse_replaced_object_key(const Namespace& space, Byte
   std::copy_n(key.begin(), stamp_bytes, parsed.stamp.begin());
   std::copy_n(key.begin() + stamp_bytes, object_id_bytes, parsed.id.begin());
   return parsed;
+}
+
+Bytes staged_operations_prefix(const Namespace& space) { return entity_key(space, staged_operation_entity, 0); }
+
+Bytes staged_transaction_key(const Namespace& space, const TransactionId& id) {
+  Bytes key = entity_key(space, staged_operation_entity, id.size() + 6);
+  key.append(id.data(), id.size());
+  return key;
+}
+
+Bytes staged_operation_key(const Namespace& space, const TransactionId& id, uint32_t sequence, uint16_t part) {
+  Bytes key = staged_transaction_key(space, id);
+  append_be32(key, sequence);
+  append_be16(key, part);
+  return key;
 }
 
 Bytes log_prefix(const Namespace& space) { return entity_key(space, log_entity, 0); }

@@ -81,6 +81,13 @@ struct ReplacedObjectKey {
 };
 Result<ReplacedObjectKey> parse_replaced_object_key(const Namespace& space, BytesView key);
 
+// Random, as the ids of objects.
+using TransactionId = std::array<char, 16>;
+// Of what transactions of several requests have staged: of all, of one (its row), of one operation (a part of it).
+Bytes staged_operations_prefix(const Namespace& space);
+Bytes staged_transaction_key(const Namespace& space, const TransactionId& id);
+Bytes staged_operation_key(const Namespace& space, const TransactionId& id, uint32_t sequence, uint16_t part);
+
 Bytes log_prefix(const Namespace& space);
 Bytes log_key(const Namespace& space, const Stamp& stamp, uint16_t part);
 struct LogKey {
