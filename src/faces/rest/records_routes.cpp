@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/base64.h"
+#include "faces/rest/namespace_handler.h"
 #include "faces/rest/records_body.h"
 #include "service/records.h"
 
@@ -14,10 +15,6 @@ namespace {
 using service::Column;
 using service::Operation;
 using service::OperationType;
-
-service::Context context_of(const Request& request) {
-  return {.caller = request.caller().name, .deadline_steady_us = request.deadline_steady_us()};
-}
 
 Response success() { return Response::json("{\"success\":true}"); }
 
@@ -174,30 +171,6 @@ Result<Response> put_namespace(Services& services, Request& request) {
 Result<Response> delete_namespace(Services& services, Request& request) {
   RETURN_IF_ERROR(services.records->remove_namespace(context_of(request), request.param("namespace")));
   return success();
-}
-
-// Every answer of a store that does not sync each commit says so, also an error.
-Result<Response> say_durability(const Services& services, Result<Response> result) {
-  if (services.records->durability() != kv::Durability::async) return result;
-  Response response = result.ok() ? *std::move(result) : error_response(result.error());
-  response.add_header("X-Durability", "async");
-  return response;
-}
-
-template <Handler handler>
-Result<Response> on_namespace(Services& services, Request& request) {
-  return say_durability(services, handler(services, request));
-}
-
-// A namespace that does not exist is the first thing to say of a request, also of one that is wrong otherwise.
-template <Handler handler>
-Result<Response> on_data(Services& services, Request& request) {
-  Result<Response> result = handler(services, request);
-  if (!result.ok() && http_status(result.error().code()) == 400) {
-    auto exists = services.records->require_namespace(context_of(request), request.param("namespace"));
-    if (!exists.ok()) result = std::move(exists).error();
-  }
-  return say_durability(services, std::move(result));
 }
 
 #define STRATA_SUCCESS_SCHEMA R"({"type":"object","properties":{"success":{"type":"boolean"}}})"

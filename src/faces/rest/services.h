@@ -14,6 +14,7 @@
 namespace strata {
 class MetricsRegistry;
 namespace service {
+class Backups;
 class Records;
 }  // namespace service
 }  // namespace strata
@@ -27,6 +28,7 @@ struct Services {
   MetricsRegistry* metrics = nullptr;
   SystemStatus* system = nullptr;
   service::Records* records = nullptr;
+  service::Backups* backups = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.
   const std::string* openapi = nullptr;
 };
