@@ -106,7 +106,12 @@ class Log {
   const LogCounters& counters() const { return shared_.counters; }
 
  private:
-  struct Pins;
+  // How far back each namespace's log must be kept, and how far it is being dropped.
+  struct Pins {
+    std::mutex mutex;
+    std::map<int64_t, std::multiset<uint64_t>> pinned;  // namespace -> first segments
+    std::map<int64_t, uint64_t> first;                  // namespace -> segments below are gone, or are about to be
+  };
 
   // Of the namespace that has this name now, advanced to what is committed.
   Result<std::shared_ptr<LogTail>> find_tail(const Context& context, std::string_view name_space);

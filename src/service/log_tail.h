@@ -94,6 +94,5 @@ class LogTail {
 // Serializable: who writes under the namespace's number conflicts with its removal.
 Result<void> require_namespace(const kv::ReadTransaction& transaction, std::string_view name,
                                const records::Namespace& space);
-Error no_such_namespace(std::string_view name);
 
 }  // namespace strata::service

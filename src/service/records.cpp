@@ -1,31 +1,12 @@
 #include "service/records.h"
 
-#include <fmt/format.h>
-
 #include "layers/records/apply.h"
 #include "layers/records/namespaces.h"
 #include "service/log_signal.h"
+#include "service/run.h"
 
 namespace strata::service {
 namespace {
-
-Error no_such_namespace(std::string_view name) {
-  return Error(ErrorCode::not_found, fmt::format("namespace not found: {}", name));
-}
-
-// What is left until the deadline, as the transaction's time-out; 0: none. transaction_timed_out when it is over.
-Result<int64_t> timeout_ms(const Context& context, const Clock& clock) {
-  if (context.deadline_steady_us == 0) return 0;
-  const int64_t left_us = context.deadline_steady_us - clock.steady_us();
-  if (left_us <= 0) return ErrorCode::transaction_timed_out;
-  return left_us / 1000 + 1;
-}
-
-Result<records::Namespace> require(const kv::ReadTransaction& transaction, std::string_view name) {
-  ASSIGN_OR_RETURN(auto space, records::find_namespace(transaction, name));
-  if (!space) return no_such_namespace(name);
-  return *std::move(space);
-}
 
 Result<void> check_version(const kv::Transaction& transaction, const records::Namespace& space,
                            const WriteRequest& request) {
@@ -59,14 +40,7 @@ Records::Records(const kv::Database& database, const RecordsOptions& options)
 
 template <class Body>
 auto Records::run(const Context& context, Body body) -> std::invoke_result_t<Body&, kv::Transaction&> {
-  using Answer = std::invoke_result_t<Body&, kv::Transaction&>;
-  ASSIGN_OR_RETURN(const int64_t timeout, timeout_ms(context, *options_.clock));
-  return database_.run([&](kv::Transaction& transaction) -> Answer {
-    transaction.raise_size_limit_to_engine();
-    transaction.set_durability(options_.durability);
-    if (timeout > 0) RETURN_IF_ERROR(transaction.set_option(kv::TransactionOption::timeout, timeout));
-    return body(transaction);
-  });
+  return run_transaction(database_, context, *options_.clock, options_.durability, body);
 }
 
 template <class Body>
@@ -77,7 +51,7 @@ auto Records::read(const Context& context, std::string_view name_space, Body bod
   // A transaction that writes nothing: unlike Database::read, run() lets the deadline be set.
   Answer answer = run(context, [&](kv::Transaction& transaction) -> Answer {
     const kv::ReadTransaction snapshot = transaction.snapshot();
-    ASSIGN_OR_RETURN(learned, require(snapshot, name_space));
+    ASSIGN_OR_RETURN(learned, namespace_or_error(snapshot, name_space));
     return body(snapshot, *learned);
   });
   if (learned) cache_.put(name_space, *learned);
@@ -124,7 +98,7 @@ Result<void> Records::write(const Context& context, const WriteRequest& request)
   int64_t written = 0;
   Result<void> result = run(context, [&](kv::Transaction& transaction) -> Result<void> {
     // Serializable: a removal of the namespace at the same time conflicts, and no data is left behind by it.
-    ASSIGN_OR_RETURN(const records::Namespace space, require(transaction, request.name_space));
+    ASSIGN_OR_RETURN(const records::Namespace space, namespace_or_error(transaction, request.name_space));
     RETURN_IF_ERROR(check_version(transaction, space, request));
     written = space.id;
     return records::apply(transaction, space, request.operations, options_.clock->wall_us());
