@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "base/random.h"
-#include "service/log_fixture.h"
+#include "service/log_test.h"
 
 namespace strata::service {
 namespace {

@@ -169,16 +169,22 @@ Result<bool> LogReader::move_on(const Page& page) {
 
 Result<LogBatch> LogReader::next(const Context& context, const LogBatchLimits& limits) {
   LogBatch batch;
-  if (view(stamp_) >= view(end_.stamp)) {
-    seen_ = shared_->signal.sequence(space().id);
-    ASSIGN_OR_RETURN(end_, tail_->advance(context));
-    if (view(stamp_) >= view(end_.stamp)) return batch;
-  }
-  for (;;) {
+  for (bool looked = false;;) {
+    if (view(stamp_) >= view(end_.stamp)) {
+      if (looked) return batch;
+      looked = true;
+      seen_ = shared_->signal.sequence(space().id);
+      ASSIGN_OR_RETURN(end_, tail_->advance(context));
+      continue;
+    }
     ASSIGN_OR_RETURN(Page page, read_page(context, limits));
     ASSIGN_OR_RETURN(const bool moved, move_on(page));
     if (moved) continue;
-    if (page.records.records.empty()) return Error(ErrorCode::corruption, "records of the log are missing");
+    if (page.records.records.empty()) {
+      // A log that ends with a seal: the tail stands at the seal, not at the record before it.
+      stamp_ = end_.stamp;
+      continue;
+    }
     batch.entries.reserve(page.records.records.size());
     for (const records::RawLogRecord& record : page.records.records) {
       if (page.segments.size() > 1 && view(record.stamp) > view(page.segments[1].after)) break;

@@ -4,7 +4,7 @@
 
 #include "base/random.h"
 #include "layers/records/log_segments.h"
-#include "service/log_fixture.h"
+#include "service/log_test.h"
 
 namespace strata::service {
 namespace {
