@@ -3,18 +3,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <cstdlib>
 
 #include "engine/rocksdb/rocksdb_engine.h"
 
 namespace strata::app {
 
 Exit run_check(const CheckCommand& command) {
-  std::string directory = command.database;
-  if (directory.empty()) {
-    const char* variable = std::getenv("STRATA_DATABASE");
-    directory = variable != nullptr && *variable != '\0' ? variable : Settings().database;
-  }
+  const std::string directory = database_directory(command.database);
   const Result<kv::RocksdbReport> report = kv::RocksdbEngine::verify(directory);
   if (!report.ok()) {
     const bool damaged = report.error().code() == ErrorCode::corruption;

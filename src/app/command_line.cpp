@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 namespace strata::app {
@@ -17,7 +18,7 @@ constexpr const char* exit_codes =
     "  1  failed while running\n"
     "  2  an option, variable or configuration file that is not understood, or not allowed\n"
     "  3  the data directory is in use, of another kind, or cannot be opened\n"
-    "  4  check found damage\n"
+    "  4  check or restore found damage\n"
     "  5  the address or port is not to be had\n"
     "  128 + N  a second signal N ended the shutdown at once";
 constexpr const char* sources_text =
@@ -60,6 +61,53 @@ void add_rows(CLI::App& start) {
   }
 }
 
+constexpr const char* restore_text =
+    "Reads a snapshot (POST btree/backup, GET snapshot), segments of the log behind it (POST wal/backup), or segments\n"
+    "from the first one on, and makes the namespace what it was at the end of them, or at --to. No server may have "
+    "the\n"
+    "directory open. All or nothing: a restore that fails, or is killed, leaves the namespace as it was.\n"
+    "\n";
+
+// The options of `restore`, and what was given.
+class RestoreOptions {
+ public:
+  explicit RestoreOptions(CLI::App& program)
+      : app_(program.add_subcommand("restore", "Restore a namespace from backups")) {
+    app_->footer(std::string(restore_text) + exit_codes);
+    add("-D,--database", command_.database, "DIR",
+        "Data directory, created where missing [STRATA_DATABASE, or strata-data]");
+    add("--namespace", command_.request.name_space, "NAME", "Namespace to restore")->required();
+    add("--source", command_.request.source, "NAME", "Its name when the backups were made [the same]");
+    add("--snapshot", command_.request.snapshot, "FILE", "Snapshot to begin with");
+    app_->add_option("--wal", command_.request.segments, "Segments: a file, or a directory of *.wal; repeatable")
+        ->type_name("PATH")
+        ->allow_extra_args(false);
+    add("--to", target_, "SEGMENT:OFFSET", "Stop behind the record at this position of the log [the end]");
+    app_->add_flag("--force", command_.request.replace, "Replace a namespace that holds data");
+    app_->add_flag("--dry-run", command_.dry_run,
+                   "Verify the backups, changing nothing; the data directory is not looked at");
+  }
+
+  bool parsed() const { return app_->parsed(); }
+
+  Command command() {
+    if (!target_.empty()) {
+      command_.request.target = service::parse_restore_target(target_);
+      if (!command_.request.target) return PrintCommand{"strata: --to is not SEGMENT:OFFSET\n", Exit::usage};
+    }
+    return command_;
+  }
+
+ private:
+  CLI::Option* add(const char* name, std::string& value, const char* placeholder, const char* help) {
+    return app_->add_option(name, value, help)->type_name(placeholder)->expected(1);
+  }
+
+  CLI::App* app_;
+  RestoreCommand command_;
+  std::string target_;
+};
+
 RawValues given_flags(const CLI::App& start) {
   RawValues flags;
   for (const OptionRow& row : option_rows()) {
@@ -71,6 +119,12 @@ RawValues given_flags(const CLI::App& start) {
 }
 
 }  // namespace
+
+std::string database_directory(const std::string& given) {
+  if (!given.empty()) return given;
+  const char* variable = std::getenv("STRATA_DATABASE");
+  return variable != nullptr && *variable != '\0' ? variable : Settings().database;
+}
 
 std::string version_number() { return STRATA_VERSION; }
 
@@ -95,6 +149,8 @@ Command parse_command_line(std::vector<std::string> arguments) {
   CLI::Option* database = check->add_option("-D,--database");
   database->description("Data directory [STRATA_DATABASE, or strata-data]")->type_name("DIR")->expected(1);
 
+  RestoreOptions restore(program);
+
   CLI::App* version = program.add_subcommand("version", "Print the version");
 
   std::reverse(arguments.begin(), arguments.end());
@@ -107,6 +163,7 @@ Command parse_command_line(std::vector<std::string> arguments) {
     return PrintCommand{out.str(), help ? Exit::ok : Exit::usage};
   }
   if (version->parsed()) return VersionCommand{};
+  if (restore.parsed()) return restore.command();
   if (check->parsed()) return CheckCommand{database->count() > 0 ? database->results()[0] : ""};
   return StartCommand{given_flags(*start), config->count() > 0 ? config->results()[0] : ""};
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/settings.h"
+#include "service/restore.h"
 
 namespace strata::app {
 
@@ -19,7 +20,7 @@ enum class Exit : int {
   failed = 1,
   usage = 2,           // an option, variable or file that is not understood, or not allowed
   database = 3,        // the data directory is in use, foreign, or cannot be opened
-  damaged = 4,         // check found damage
+  damaged = 4,         // check or restore found damage
   address_in_use = 5,  // the port is taken or the address is not ours
 };
 
@@ -30,15 +31,23 @@ struct StartCommand {
 struct CheckCommand {
   std::string database;
 };
+struct RestoreCommand {
+  std::string database;
+  service::RestoreRequest request;
+  bool dry_run = false;
+};
 struct VersionCommand {};
 // Nothing to do but print: help, or what was wrong.
 struct PrintCommand {
   std::string text;
   Exit exit;
 };
-using Command = std::variant<StartCommand, CheckCommand, VersionCommand, PrintCommand>;
+using Command = std::variant<StartCommand, CheckCommand, RestoreCommand, VersionCommand, PrintCommand>;
 
 Command parse_command_line(std::vector<std::string> arguments);
+
+// Of --database, else STRATA_DATABASE, else the default.
+std::string database_directory(const std::string& given);
 
 std::string version_number();  // "0.1.0"
 std::string version_text();    // "strata 0.1.0"

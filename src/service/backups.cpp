@@ -19,10 +19,8 @@ using records::CopiedPage;
 std::string segment_file_name(uint64_t segment) { return fmt::format("{:09}.wal", segment); }
 
 BackupPlace place_of(const LogEnd& end) {
-  return {.segment = end.position.segment,
-          .offset = end.position.offset,
-          .lsn = end.totals.records,
-          .stamp = end.stamp};
+  return {
+      .segment = end.position.segment, .offset = end.position.offset, .lsn = end.totals.records, .stamp = end.stamp};
 }
 
 }  // namespace
@@ -51,10 +49,9 @@ struct Backups::Copy {
     Bytes next;
     do {
       RETURN_IF_ERROR(stop.check());
-      ASSIGN_OR_RETURN(const CopiedPage page,
-                       backups.database_.read([&](const kv::ReadTransaction& transaction) {
-                         return read_page(transaction, space, next);
-                       }));
+      ASSIGN_OR_RETURN(const CopiedPage page, backups.database_.read([&](const kv::ReadTransaction& transaction) {
+        return read_page(transaction, space, next);
+      }));
       for (const records::BackupItem& item : page.items) RETURN_IF_ERROR(add(item));
       for (const CopiedPage::Object& object : page.objects) RETURN_IF_ERROR(copy_object(object, start));
       next = page.next;
@@ -103,11 +100,9 @@ struct Backups::Copy {
   }
 
   Result<void> copy_record(const LogEntry& entry) {
-    RETURN_IF_ERROR(writer.add_record({.segment = entry.position.segment,
-                                       .offset = entry.position.offset,
-                                       .lsn = entry.lsn,
-                                       .stamp = entry.stamp},
-                                      entry.bytes));
+    RETURN_IF_ERROR(writer.add_record(
+        {.segment = entry.position.segment, .offset = entry.position.offset, .lsn = entry.lsn, .stamp = entry.stamp},
+        entry.bytes));
     ASSIGN_OR_RETURN(const records::LogRecord record, records::decode_log_record(entry.bytes));
     for (const records::Operation& operation : record.operations) {
       if (operation.type != records::OperationType::put_object) continue;
@@ -132,9 +127,8 @@ Backups::~Backups() { stop(); }
 Result<Snapshot> Backups::copy_namespace(std::string_view name_space, records::ByteSink& sink, const StopFlag& stop) {
   ASSIGN_OR_RETURN(const LogStatus before, log_.status({}, name_space));
   const BackupPlace start = place_of(before.end);
-  ASSIGN_OR_RETURN(
-      LogReader reader,
-      log_.read({}, {.name_space = name_space, .after = before.end.position, .log_id = before.log_id}));
+  ASSIGN_OR_RETURN(LogReader reader,
+                   log_.read({}, {.name_space = name_space, .after = before.end.position, .log_id = before.log_id}));
   ASSIGN_OR_RETURN(const LogPin pin, log_.pin({}, name_space, before.end.position));
   Copy copy(*this, name_space, sink, stop);
   RETURN_IF_ERROR(copy.begin(records::BackupKind::snapshot, before.log_id, start));
@@ -205,9 +199,9 @@ Result<void> Backups::refuse_other_log(const LogBackupRequest& request, const Ba
   const auto header = records::BackupReader(*there).read_header();
   // What cannot be read is no backup that would be lost.
   if (!header.ok() || header->log_id == log_id) return {};
-  return Error(ErrorCode::already_exists,
-               fmt::format("{} holds a segment of another log ({}): choose another directory", path.text(),
-                           header->log_id));
+  return Error(
+      ErrorCode::already_exists,
+      fmt::format("{} holds a segment of another log ({}): choose another directory", path.text(), header->log_id));
 }
 
 Result<LogBackup> Backups::copy_segment(const LogBackupRequest& request, const SealedSegment& segment,
@@ -220,8 +214,7 @@ Result<LogBackup> Backups::copy_segment(const LogBackupRequest& request, const S
   ASSIGN_OR_RETURN(const LogPin pin, log_.pin({}, request.name_space, start));
   ASSIGN_OR_RETURN(const auto file, files_.create(request.name_space, path));
   Copy copy(*this, request.name_space, *file, stop);
-  const BackupPlace place{
-      .segment = segment.number, .offset = 0, .lsn = segment.first_lsn - 1, .stamp = segment.after};
+  const BackupPlace place{.segment = segment.number, .offset = 0, .lsn = segment.first_lsn - 1, .stamp = segment.after};
   RETURN_IF_ERROR(copy.begin(records::BackupKind::segment, log_id, place));
   RETURN_IF_ERROR(copy.copy_records(reader, segment.first_lsn - 1 + segment.records));
   RETURN_IF_ERROR(copy.writer.finish());

@@ -119,11 +119,11 @@ bool Transactions::is_over(const Entry& entry, int64_t now_us) const {
 
 Result<std::string> Transactions::begin(const Context& context, const BeginRequest& request) {
   auto entry = std::make_shared<Entry>();
-  ASSIGN_OR_RETURN(entry->space, run_transaction(database_, context, *options_.clock, options_.durability,
-                                                 [&](kv::Transaction& transaction) {
-                                                   return namespace_or_error(transaction.snapshot(),
-                                                                             request.name_space);
-                                                 }));
+  ASSIGN_OR_RETURN(
+      entry->space,
+      run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
+        return namespace_or_error(transaction.snapshot(), request.name_space);
+      }));
   const Bytes random = secure_random_bytes(entry->number.size());
   std::copy_n(random.begin(), entry->number.size(), entry->number.begin());
   entry->id = to_hex(random);
@@ -142,11 +142,11 @@ Result<std::string> Transactions::begin(const Context& context, const BeginReque
 
 Result<std::shared_ptr<Transactions::Entry>> Transactions::find(const Context& context, std::string_view name_space,
                                                                 std::string_view id, std::optional<EntryType> type) {
-  ASSIGN_OR_RETURN(const Namespace space, run_transaction(database_, context, *options_.clock, options_.durability,
-                                                          [&](kv::Transaction& transaction) {
-                                                            return namespace_or_error(transaction.snapshot(),
-                                                                                      name_space);
-                                                          }));
+  ASSIGN_OR_RETURN(
+      const Namespace space,
+      run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
+        return namespace_or_error(transaction.snapshot(), name_space);
+      }));
   std::shared_ptr<Entry> entry;
   {
     std::lock_guard lock(mutex_);
@@ -156,8 +156,8 @@ Result<std::shared_ptr<Transactions::Entry>> Transactions::find(const Context& c
   const int64_t now_us = options_.clock->steady_us();
   if (!entry || entry->space != space || is_over(*entry, now_us)) return no_such_transaction(id);
   if (type && *type != entry->type) {
-    return Error(ErrorCode::invalid_argument, fmt::format("the transaction is of type {}, not {}",
-                                                          name_of(entry->type), name_of(*type)));
+    return Error(ErrorCode::invalid_argument,
+                 fmt::format("the transaction is of type {}, not {}", name_of(entry->type), name_of(*type)));
   }
   entry->used_us = now_us;
   return entry;
@@ -245,8 +245,8 @@ Result<uint64_t> Transactions::append_object(const Context& context, std::string
     const bool whole = *request.offset + request.bytes.size() <= size;
     if (whole && *request.offset < size) return size;
     if (*request.offset < size) {
-      return Error(ErrorCode::conflict, fmt::format("the bytes from {} on are there in part: {} bytes in all",
-                                                    *request.offset, size));
+      return Error(ErrorCode::conflict,
+                   fmt::format("the bytes from {} on are there in part: {} bytes in all", *request.offset, size));
     }
   }
   ASSIGN_OR_RETURN(ObjectWriter* const writer, writer_of(context, name_space, *entry.entry, request.key));
@@ -301,9 +301,8 @@ Result<CommittedTransaction> Transactions::commit_objects(const Context& context
                                                           Entry& entry) {
   std::vector<ObjectChange> changes;
   for (const auto& [key, writer] : entry.objects) {
-    changes.push_back({.key = key,
-                       .writer = writer.get(),
-                       .condition = {.must_exist = entry.kind == ChangeKind::update}});
+    changes.push_back(
+        {.key = key, .writer = writer.get(), .condition = {.must_exist = entry.kind == ChangeKind::update}});
   }
   ASSIGN_OR_RETURN(const records::Stamp version,
                    objects_.commit(context, {.name_space = name_space, .changes = changes}));

@@ -50,8 +50,7 @@ class TransactionsService : public testing::Test {
     return *id;
   }
   Result<void> put(std::string_view id, BytesView key, BytesView value) {
-    return transactions_.append({}, "default", id,
-                                {.type = OperationType::put_value, .key = key, .value = value});
+    return transactions_.append({}, "default", id, {.type = OperationType::put_value, .key = key, .value = value});
   }
   Result<uint64_t> add(std::string_view id, BytesView key, BytesView bytes, std::optional<uint64_t> offset = {}) {
     return transactions_.append_object({}, "default", id, {.key = key, .bytes = bytes, .offset = offset});
@@ -79,9 +78,8 @@ class TransactionsService : public testing::Test {
     return count;
   }
   size_t log_records() {
-    const auto log = database_.read([&](const kv::ReadTransaction& transaction) {
-      return records::read_log(transaction, space_, nullptr, 100);
-    });
+    const auto log = database_.read(
+        [&](const kv::ReadTransaction& transaction) { return records::read_log(transaction, space_, nullptr, 100); });
     return log->size();
   }
   template <class T>
@@ -116,8 +114,7 @@ TEST_F(TransactionsService, ValuesAreAppliedInOneStep) {
   EXPECT_EQ(committed->checksum, crc_of("1" + Bytes(200'000, 'x') + "2"));
   EXPECT_EQ(get("a"), "2");
   EXPECT_EQ(get("b").size(), 200'000u);
-  EXPECT_EQ(format_version(*committed->version),
-            format_version((*records_.read_value({}, "default", "a"))->stamp()));
+  EXPECT_EQ(format_version(*committed->version), format_version((*records_.read_value({}, "default", "a"))->stamp()));
   EXPECT_EQ(log_records(), 1u);
   EXPECT_EQ(staged_keys(), 0u);
   EXPECT_EQ(error_of(commit(id)), "transaction not found: " + id);
@@ -126,10 +123,10 @@ TEST_F(TransactionsService, ValuesAreAppliedInOneStep) {
 
 TEST_F(TransactionsService, RowsPutAndDelete) {
   const std::string id = begin(EntryType::row);
-  ASSERT_TRUE(transactions_
-                  .append({}, "default", id,
-                          {.type = OperationType::put_row, .key = "r", .columns = {{"a", "1"}, {"b", "2"}}})
-                  .ok());
+  ASSERT_TRUE(
+      transactions_
+          .append({}, "default", id, {.type = OperationType::put_row, .key = "r", .columns = {{"a", "1"}, {"b", "2"}}})
+          .ok());
   const auto committed = commit(id);
   EXPECT_EQ(committed->checksum, crc_of("12"));
   EXPECT_EQ((*records_.read_row({}, {.name_space = "default", .row_key = "r"}))->columns.size(), 2u);

@@ -38,12 +38,11 @@ Result<Response> back_up_log(Services& services, Request& request) {
   ASSIGN_OR_RETURN(const std::string_view text, json_string(fields[1], "backupDir"));
   ASSIGN_OR_RETURN(service::BackupPath directory, service::BackupPath::of_directory(text, "backupDir"));
   const StopOnCancellation stop(request);
-  ASSIGN_OR_RETURN(const auto backups,
-                   services.backups->back_up_log(context_of(request),
-                                                 {.name_space = request.param("namespace"),
-                                                  .after_segment = after,
-                                                  .directory = std::move(directory)},
-                                                 stop.flag()));
+  ASSIGN_OR_RETURN(const auto backups, services.backups->back_up_log(context_of(request),
+                                                                     {.name_space = request.param("namespace"),
+                                                                      .after_segment = after,
+                                                                      .directory = std::move(directory)},
+                                                                     stop.flag()));
   Bytes body = "{\"backups\":[";
   for (const service::LogBackup& backup : backups) {
     if (body.back() == '}') body.push_back(',');
@@ -60,10 +59,10 @@ Result<Response> back_up_snapshot(Services& services, Request& request) {
   ASSIGN_OR_RETURN(const std::string_view text, json_string(fields[0], "path"));
   ASSIGN_OR_RETURN(service::BackupPath path, service::BackupPath::of_file(text, "path"));
   const StopOnCancellation stop(request);
-  ASSIGN_OR_RETURN(const service::Snapshot snapshot,
-                   services.backups->back_up_snapshot(
-                       context_of(request), {.name_space = request.param("namespace"), .path = std::move(path)},
-                       stop.flag()));
+  ASSIGN_OR_RETURN(
+      const service::Snapshot snapshot,
+      services.backups->back_up_snapshot(
+          context_of(request), {.name_space = request.param("namespace"), .path = std::move(path)}, stop.flag()));
   Bytes body = "{\"path\":";
   append_json_string(body, snapshot.path);
   return Response::json(body + fmt::format(",\"bytes\":{}}}", snapshot.bytes));
@@ -109,8 +108,7 @@ constexpr Route rows[] = {
      .tag = "Backups",
      .summary = "Write a snapshot of the namespace to a file below the backup root",
      .request_schema = R"({"type":"object","required":["path"],"properties":{"path":{"type":"string"}}})",
-     .response_schema =
-         R"({"type":"object","properties":{"path":{"type":"string"},"bytes":{"type":"integer"}}})",
+     .response_schema = R"({"type":"object","properties":{"path":{"type":"string"},"bytes":{"type":"integer"}}})",
      .error_statuses = "[404,409,429]",
      .handler = on_data<back_up_snapshot>},
     {.method = Method::get,

@@ -49,8 +49,7 @@ Result<StagedOperations> read_staged(const kv::ReadTransaction& transaction, con
   StagedOperations staged;
   staged.records.reserve(count);
   const Bytes row_key = staged_transaction_key(space, id);
-  kv::RangeIterator parts(transaction, key_after(row_key), *prefix_end(row_key),
-                          {.mode = kv::StreamingMode::want_all});
+  kv::RangeIterator parts(transaction, key_after(row_key), *prefix_end(row_key), {.mode = kv::StreamingMode::want_all});
   while (parts.next()) {
     const BytesView key = parts.key();
     if (key.size() != row_key.size() + 6) return broken();

@@ -85,7 +85,8 @@ TEST_F(Staged, TheBoundOfACommitHolds) {
       if (operation.type == OperationType::put_value) operation.value = some(random.one_in(4) ? 300'000 : 100);
       for (size_t columns = row ? random.below(8) : 0; columns > 0; --columns) {
         operation.columns.push_back({.name = BytesView(bytes).substr(0, 1 + random.below(max_column_bytes))});
-        if (operation.type == OperationType::put_row) operation.columns.back().value = some(random.one_in(4) ? 200'000 : 9);
+        if (operation.type == OperationType::put_row)
+          operation.columns.back().value = some(random.one_in(4) ? 200'000 : 9);
       }
       operation.object.id = test_object_id(static_cast<int>(random.below(9)));
       most += most_commit_bytes(operation);
