@@ -30,10 +30,11 @@ Exit say(const Error& error, Exit exit) {
 }
 
 void print_report(const RestoreCommand& command, const service::RestoreReport& report) {
-  fmt::print("{} {} from {} file{}: {} values, {} rows, {} objects of {} bytes, {} log records; state of {}:{}, record {}\n",
-             command.dry_run ? "sound, nothing was changed:" : "restored", command.request.name_space, report.files,
-             report.files == 1 ? "" : "s", report.values, report.rows, report.objects, report.object_bytes,
-             report.records, report.segment, report.offset, report.lsn);
+  fmt::print(
+      "{} {} from {} file{}: {} values, {} rows, {} objects of {} bytes, {} log records; state of {}:{}, record {}\n",
+      command.dry_run ? "sound, nothing was changed:" : "restored", command.request.name_space, report.files,
+      report.files == 1 ? "" : "s", report.values, report.rows, report.objects, report.object_bytes, report.records,
+      report.segment, report.offset, report.lsn);
 }
 
 }  // namespace

@@ -17,11 +17,17 @@
 #include "base/metrics.h"
 #include "engine/memory/memory_engine.h"
 #include "engine/rocksdb/rocksdb_engine.h"
+#include "faces/rest/backup_routes.h"
 #include "faces/rest/dispatcher.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/server.h"
 #include "faces/rest/system_routes.h"
 #include "kv/database.h"
+#include "service/backups.h"
+#include "service/log.h"
+#include "service/log_signal.h"
+#include "service/namespace_loader.h"
+#include "service/objects.h"
 #include "service/records.h"
 
 namespace strata::app {
@@ -55,13 +61,14 @@ class Program {
   explicit Program(const Settings& settings) : settings_(settings), status_(version_number()) {}
 
   Result<void> open_store();
-  // Those that were asked for. invalid_argument: not a name.
+  // Clears what a crash left, makes those that were asked for, starts the services. invalid_argument: not a name.
   Result<void> make_namespaces();
   Result<void> serve();
   // False: something would not end, and the process has to.
   bool stop();
 
  private:
+  void make_services();
   rest::ServerOptions server_options() const;
 
   const Settings& settings_;
@@ -69,7 +76,11 @@ class Program {
   rest::SystemStatus status_;
   std::shared_ptr<kv::RocksdbEngine> rocksdb_;
   std::unique_ptr<kv::Database> database_;
+  service::LogSignal signal_;
   std::unique_ptr<service::Records> records_;
+  std::unique_ptr<service::Log> log_;
+  std::unique_ptr<service::Objects> objects_;
+  std::unique_ptr<service::Backups> backups_;
   rest::Services services_;
   std::unique_ptr<rest::Dispatcher> dispatcher_;
   std::unique_ptr<rest::Server> server_;
@@ -96,13 +107,28 @@ Result<void> Program::open_store() {
   }
   database_ = std::make_unique<kv::Database>(std::move(engine));
 
-  service::RecordsOptions options;
-  options.durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
-  records_ = std::make_unique<service::Records>(*database_, options);
+  make_services();
   return {};
 }
 
-Result<void> Program::make_namespaces() { return records_->open(settings_.namespaces); }
+void Program::make_services() {
+  const kv::Durability durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
+  records_ = std::make_unique<service::Records>(*database_,
+                                                service::RecordsOptions{.durability = durability, .signal = &signal_});
+  log_ = std::make_unique<service::Log>(*database_, signal_, service::LogOptions{.durability = durability});
+  objects_ = std::make_unique<service::Objects>(*database_,
+                                                service::ObjectsOptions{.durability = durability, .signal = &signal_});
+  backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
+                                                service::BackupsOptions{.directory = settings_.database + "/backups"});
+}
+
+Result<void> Program::make_namespaces() {
+  ASSIGN_OR_RETURN(const size_t dropped, service::drop_unfinished_namespaces(*database_));
+  if (dropped > 0) log::info("cleared what was being restored when the last run ended", {{"namespaces", dropped}});
+  RETURN_IF_ERROR(records_->open(settings_.namespaces));
+  RETURN_IF_ERROR(log_->open());
+  return objects_->open();
+}
 
 rest::ServerOptions Program::server_options() const {
   rest::ServerOptions options;
@@ -123,14 +149,15 @@ Result<void> Program::serve() {
   services_.metrics = &metrics_;
   services_.system = &status_;
   services_.records = records_.get();
+  services_.backups = backups_.get();
 
   rest::DispatcherOptions options;
   options.api_keys = settings_.api_keys;
   options.request_timeout_ms = settings_.request_timeout_ms;
   options.version = version_number();
   dispatcher_ = std::make_unique<rest::Dispatcher>(
-      std::vector<std::span<const rest::Route>>{rest::system_routes(), rest::records_routes()}, services_, metrics_,
-      std::move(options));
+      std::vector<std::span<const rest::Route>>{rest::system_routes(), rest::records_routes(), rest::backup_routes()},
+      services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
   status_.set_started();

@@ -107,11 +107,12 @@ Result<std::vector<std::string>> order_files(const RestoreRequest& request) {
     if (header.kind != kind) {
       const bool segment = kind == records::BackupKind::segment;
       return Error(ErrorCode::invalid_argument,
-                   fmt::format("{} is {}", path, segment ? "a snapshot, no segment of a log" : "a segment of a log, no snapshot"));
+                   fmt::format("{} is {}", path,
+                               segment ? "a snapshot, no segment of a log" : "a segment of a log, no snapshot"));
     }
     if (header.name_space == source) return {};
-    return Error(ErrorCode::invalid_argument, fmt::format("{} is a backup of the namespace {}, not of {}", path,
-                                                          header.name_space, source));
+    return Error(ErrorCode::invalid_argument,
+                 fmt::format("{} is a backup of the namespace {}, not of {}", path, header.name_space, source));
   };
   std::vector<std::string> ordered;
   if (!request.snapshot.empty()) {

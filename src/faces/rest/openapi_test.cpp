@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "faces/rest/backup_routes.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/system_routes.h"
 
@@ -18,6 +19,7 @@ std::vector<const Route*> all_routes() {
   std::vector<const Route*> routes;
   for (const Route& route : system_routes()) routes.push_back(&route);
   for (const Route& route : records_routes()) routes.push_back(&route);
+  for (const Route& route : backup_routes()) routes.push_back(&route);
   return routes;
 }
 
