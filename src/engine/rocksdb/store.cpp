@@ -6,6 +6,8 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <thread>
 
 #include "base/log.h"
@@ -17,11 +19,26 @@ namespace {
 // A restart leaves a gap in the versions that exceeds whatever an unsynced log could have held: 100 ms are 100,000.
 constexpr Version restart_gap = 100'000'000;
 
-// RocksDB's own log is for people who look into the directory; a reader of it must leave no trace there.
-class NullLogger final : public rocksdb::Logger {
+// What RocksDB warns of, among our own log's lines. Its LOG file would be one more file that can fail, and with a
+// packaged RocksDB, which has assertions, a failed write of LOG (a full disk) ends the process at the next one.
+class StoreLogger final : public rocksdb::Logger {
  public:
+  StoreLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using Logger::Logv;
   void Logv(const char*, va_list) override {}
+  void Logv(rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel() || level >= rocksdb::InfoLogLevel::HEADER_LEVEL) return;
+    char text[1'024];
+    const int length = vsnprintf(text, sizeof text, format, arguments);
+    if (length < 0) return;
+    std::string_view message(text, std::min(static_cast<size_t>(length), sizeof text - 1));
+    while (message.ends_with('\n')) message.remove_suffix(1);
+    if (level == rocksdb::InfoLogLevel::WARN_LEVEL) {
+      log::warning("rocksdb", {{"message", message}});
+    } else {
+      log::error("rocksdb", {{"message", message}});
+    }
+  }
 };
 
 rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
@@ -66,9 +83,7 @@ rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* e
   // Queues leave tombstones that every scan must step over: a file in which 256 of 1,024 entries in a row are
   // tombstones is compacted soon.
   database.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 256));
-  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  database.max_log_file_size = 8 << 20;
-  database.keep_log_file_num = 4;
+  database.info_log = std::make_shared<StoreLogger>();
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   return database;
@@ -85,7 +100,10 @@ Result<Version> stored_version(rocksdb::DB& db) {
 
 Error open_error(const rocksdb::Status& status, const std::filesystem::path& directory) {
   const std::string text = status.ToString();
-  if (status.IsIOError() && text.find("lock") != std::string::npos && text.find("LOCK") != std::string::npos) {
+  // What fcntl says of another process, and RocksDB of this one.
+  const bool is_held = text.find("Resource temporarily unavailable") != std::string::npos ||
+                       text.find("lock hold by current process") != std::string::npos;
+  if (status.IsIOError() && is_held && text.find("LOCK") != std::string::npos) {
     return {ErrorCode::unavailable, fmt::format("{} is already in use by another process", directory.string())};
   }
   const Error error = to_error(status);
@@ -165,7 +183,6 @@ Result<RocksdbReport> verify_store(const std::filesystem::path& directory, rocks
 
   rocksdb::Options database = database_options({}, env, rocksdb::NewLRUCache(32 << 20));
   database.create_if_missing = false;
-  database.info_log = std::make_shared<NullLogger>();
   rocksdb::DB* opened = nullptr;
   rocksdb::Status status = rocksdb::DB::OpenForReadOnly(database, directory.string(), &opened);
   if (!status.ok()) return open_error(status, directory);

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "base/log.h"
+
 namespace strata::crash {
 
 size_t times(size_t few, size_t most) { return std::getenv("STRATA_TEST_LONG") != nullptr ? most : few; }
@@ -15,6 +17,8 @@ SimulatedStore::~SimulatedStore() = default;
 
 Result<std::unique_ptr<SimulatedStore>> SimulatedStore::open(std::shared_ptr<kv::SimulatedDisk> disk,
                                                              kv::Durability durability) {
+  // Thousands of stores warn of what is done to them on purpose.
+  log::configure(log::Format::pretty, log::Level::off);
   std::unique_ptr<SimulatedStore> store(new SimulatedStore(std::move(disk)));
   kv::RocksdbOptions options;
   options.directory = "/var/lib/strata";

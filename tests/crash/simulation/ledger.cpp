@@ -105,30 +105,39 @@ Result<void> Ledger::step(const kv::Database& database, Random& random) {
     transaction.set(number_key, std::to_string(first_ + begin + i + 1));
     commits.push_back(transaction.commit());
   }
+  Result<void> all;
   for (size_t i = 0; i < count; ++i) {
-    RETURN_IF_ERROR(commits[i].get());
+    Entry& entry = entries_[begin + i];
+    const uint64_t number = first_ + begin + i + 1;
+    const Result<void> done = commits[i].get();
+    if (!done.ok()) {
+      if (all.ok()) all = done;
+      // Any other error says that nothing was written, whatever comes later.
+      entry.refused = done.error().code() != ErrorCode::commit_unknown_result;
+      continue;
+    }
     ASSIGN_OR_RETURN(const kv::Version version, transactions[i].get_committed_version());
     if (version < newest_version_) return Error(ErrorCode::internal, "a version went back");
-    newest_version_ = entries_[begin + i].version = version;
+    newest_version_ = entry.version = version;
     answered_ = begin + i + 1;
-    if (entries_[begin + i].sync) durable_ = begin + i + 1;
-    apply(entries_[begin + i], first_ + begin + i + 1, state_);
+    if (entry.sync) durable_ = begin + i + 1;
+    apply(entry, number, state_);
   }
+  RETURN_IF_ERROR(all);
   if (random.one_in(4)) {
-    if (const Finding wrong = check_read(database, random)) return Error(ErrorCode::internal, *wrong);
+    ASSIGN_OR_RETURN(const Finding wrong, check_read(database, random));
+    if (wrong) return Error(ErrorCode::internal, *wrong);
   }
   return {};
 }
 
-Finding Ledger::check_read(const kv::Database& database, Random& random) {
+Result<Finding> Ledger::check_read(const kv::Database& database, Random& random) {
   const Bytes key = key_of(random.below(keys));
   kv::Transaction transaction = database.create_transaction();
-  const Result<std::optional<Bytes>> value = transaction.get(key).get();
-  if (!value.ok()) return fmt::format("reading {}: {}", key, value.error().message());
+  ASSIGN_OR_RETURN(const std::optional<Bytes> value, transaction.get(key).get());
   const auto expected = state_.find(key);
-  const bool right = expected == state_.end() ? !*value : *value == expected->second;
-  if (!right) return fmt::format("{} is not what was written last", key);
-  return std::nullopt;
+  const bool right = expected == state_.end() ? !value : value == expected->second;
+  return right ? Finding() : Finding(fmt::format("{} is not what was written last", key));
 }
 
 Finding Ledger::check(const kv::Database& database, uint64_t at_least, const Marks& marks) {
@@ -139,14 +148,16 @@ Finding Ledger::check(const kv::Database& database, uint64_t at_least, const Mar
   const uint64_t most = first_ + entries_.size();
   if (number < least || number > most) return fmt::format("commit {} is the last, not {} to {}", number, least, most);
   State state = state_at_adopt_;
-  for (uint64_t i = 0; i < number - first_; ++i) apply(entries_[i], first_ + i + 1, state);
+  for (uint64_t i = 0; i < number - first_; ++i) {
+    if (!entries_[i].refused) apply(entries_[i], first_ + i + 1, state);
+  }
   if (state != *shown) return fmt::format("is not as after commit {} ({} to {} were possible)", number, least, most);
   kv::Transaction transaction = database.create_transaction();
   const Result<kv::Version> version = transaction.get_read_version().get();
   if (!version.ok()) return std::string(version.error().message());
   const kv::Version newest = marks.answered == 0 ? version_at_adopt_ : entries_[marks.answered - 1].version;
   version_at_check_ = newest;
-  if (*version <= newest) return fmt::format("version {} after {} was handed out", *version, newest);
+  if (*version < newest) return fmt::format("version {} after {} was handed out", *version, newest);
   return std::nullopt;
 }
 

@@ -34,6 +34,7 @@ class Ledger final : public Workload {
   struct Entry {
     std::vector<Change> changes;
     bool sync = true;
+    bool refused = false;                       // with an error that says so: it must never be seen
     kv::Version version = kv::invalid_version;  // once it was answered
   };
 
@@ -41,7 +42,7 @@ class Ledger final : public Workload {
   void apply(const Entry& entry, uint64_t number, State& state) const;
   static Result<State> read(const kv::Database& database);
   static uint64_t number_of(const State& state);
-  Finding check_read(const kv::Database& database, Random& random);
+  Result<Finding> check_read(const kv::Database& database, Random& random);
 
   const kv::Durability durability_;
   State state_;           // after all that was answered
