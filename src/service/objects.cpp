@@ -27,7 +27,7 @@ bool matches(std::string_view version, const std::optional<StoredObject>& stored
   return stored && (version == "*" || version == format_version(stored->stamp));
 }
 
-Result<void> check(const ObjectCondition& condition, const std::optional<StoredObject>& stored, BytesView key) {
+Result<void> check_condition(const ObjectCondition& condition, const std::optional<StoredObject>& stored, BytesView key) {
   if (condition.must_exist && !stored) {
     return Error(ErrorCode::conflict, "there is nothing to update at the key " + printable(key));
   }
@@ -70,7 +70,7 @@ Result<Attempt> attempt_commit(kv::Transaction& transaction, const CommitObjects
         return Error(ErrorCode::gone, "the object that was being staged is gone");
       }
     }
-    RETURN_IF_ERROR(check(change.condition, stored, change.key));
+    RETURN_IF_ERROR(check_condition(change.condition, stored, change.key));
   }
   RETURN_IF_ERROR(records::apply(transaction, space, operations, wall_us));
   attempt.stamp = transaction.get_versionstamp();
@@ -111,6 +111,19 @@ std::unique_ptr<ObjectWriter> Objects::create_in(const Namespace& space, SpaceGu
   return std::make_unique<ObjectWriter>(
       database_, space,
       ObjectWriterOptions{.max_bytes = options_.max_object_bytes, .run = run_, .guard = std::move(guard)}, abandoned_);
+}
+
+Result<void> Objects::check(const Context& context, std::string_view name_space, BytesView key,
+                            const ObjectCondition& condition) {
+  RETURN_IF_ERROR(records::validate_key(key, "key"));
+  const auto read_head = [&](kv::Transaction& transaction) -> Result<std::optional<StoredObject>> {
+    const kv::ReadTransaction snapshot = transaction.snapshot();
+    ASSIGN_OR_RETURN(const Namespace space, namespace_or_error(snapshot, name_space));
+    return records::read_object_head(snapshot, space, key);
+  };
+  ASSIGN_OR_RETURN(const auto stored,
+                   run_transaction(database_, context, *options_.clock, options_.durability, read_head));
+  return check_condition(condition, stored, key);
 }
 
 Result<records::Stamp> Objects::commit(const Context& context, const CommitObjectsRequest& request) {

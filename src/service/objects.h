@@ -75,6 +75,11 @@ class Objects {
   // The same for a namespace that has no name (yet). What is staged there is cleared with the namespace or by a pass.
   std::unique_ptr<ObjectWriter> create_in(const records::Namespace& space, SpaceGuard guard);
 
+  // Whether the condition holds now: what a commit would say, before any bytes are sent for it.
+  Result<void> check(const Context& context, std::string_view name_space, BytesView key,
+                     const ObjectCondition& condition);
+  uint64_t max_object_bytes() const { return options_.max_object_bytes; }
+
   // All changes in one transaction, as one record of the log; the version of what was written. Writers are kept.
   Result<records::Stamp> commit(const Context& context, const CommitObjectsRequest& request);
 

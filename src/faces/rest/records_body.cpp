@@ -136,6 +136,42 @@ Result<RecordsBody> parse_row_batch(BytesView body) {
   return parsed;
 }
 
+Result<RecordsBody> parse_staged_value(BytesView body, bool removes) {
+  ASSIGN_OR_RETURN(const auto object, parse_json_object(body));
+  ASSIGN_OR_RETURN(const auto fields, json_fields<2>(object, {"key", "value"}));
+  RecordsBody parsed;
+  Operation operation{.type = removes ? OperationType::delete_value : OperationType::put_value, .key = {}};
+  ASSIGN_OR_RETURN(const std::string_view key, json_string(fields[0], "key"));
+  operation.key = parsed.arena.copy(key);
+  if (!removes || fields[1]) {
+    ASSIGN_OR_RETURN(const std::string_view value, json_string(fields[1], "value"));
+    ASSIGN_OR_RETURN(const BytesView bytes, decode(value, parsed.arena));
+    if (!removes) operation.value = bytes;
+  }
+  parsed.operations.push_back(std::move(operation));
+  return parsed;
+}
+
+Result<RecordsBody> parse_staged_row(BytesView body, bool removes) {
+  ASSIGN_OR_RETURN(const auto object, parse_json_object(body));
+  ASSIGN_OR_RETURN(const auto fields, json_fields<2>(object, {"rowKey", "columns"}));
+  RecordsBody parsed;
+  Operation operation{.type = removes ? OperationType::delete_row : OperationType::put_row, .key = {}};
+  ASSIGN_OR_RETURN(const std::string_view key, json_string(fields[0], "rowKey"));
+  operation.key = parsed.arena.copy(key);
+  if (!removes || fields[1]) {
+    ASSIGN_OR_RETURN(const auto columns, json_object(fields[1], "columns"));
+    if (!removes) {
+      ASSIGN_OR_RETURN(operation.columns, decode_columns(columns, parsed.arena));
+    } else if (columns.size() != 0) {
+      operation.type = OperationType::delete_columns;
+      for (const auto& field : columns) operation.columns.push_back({.name = parsed.arena.copy(field.key)});
+    }
+  }
+  parsed.operations.push_back(std::move(operation));
+  return parsed;
+}
+
 Result<void> parse_column_names(BytesView body, Arena& arena, std::vector<Column>& columns) {
   if (body.empty()) return {};
   ASSIGN_OR_RETURN(const auto object, parse_json_object(body));

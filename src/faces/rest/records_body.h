@@ -27,6 +27,10 @@ Result<RecordsBody> parse_value_batch(BytesView body);
 Result<RecordsBody> parse_put_row(BytesView row_key, BytesView body);
 // {"operation": "put", "rows": [{"rowKey", "columns"}]} or {"operation": "delete", "rows": [{"rowKey"}]}
 Result<RecordsBody> parse_row_batch(BytesView body);
+// Of an append to a transaction, {"key", "value": base64}; one that deletes needs no value.
+Result<RecordsBody> parse_staged_value(BytesView body, bool removes);
+// {"rowKey", "columns": {name: base64}}; of one that deletes, the columns to delete, or none for the whole row.
+Result<RecordsBody> parse_staged_row(BytesView body, bool removes);
 // {"columns": {name: anything}}; the names are copied to the arena and appended. An empty body names none.
 Result<void> parse_column_names(BytesView body, Arena& arena, std::vector<service::Column>& columns);
 

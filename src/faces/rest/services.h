@@ -15,7 +15,9 @@ namespace strata {
 class MetricsRegistry;
 namespace service {
 class Backups;
+class Objects;
 class Records;
+class Transactions;
 }  // namespace service
 }  // namespace strata
 
@@ -29,6 +31,8 @@ struct Services {
   SystemStatus* system = nullptr;
   service::Records* records = nullptr;
   service::Backups* backups = nullptr;
+  service::Objects* objects = nullptr;
+  service::Transactions* transactions = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.
   const std::string* openapi = nullptr;
 };
