@@ -162,6 +162,13 @@ constexpr OptionRow rows[] = {
      set_integer<&S::max_connections, 1, 1'000'000>},
     {"max-requests-in-flight", 0, OptionKind::value, limits, "N", "Beyond it: 503 [4096]",
      set_integer<&S::max_requests_in_flight, 1, 1'000'000>},
+    {"transaction-idle-seconds", 0, OptionKind::value, limits, "S",
+     "Of a transaction of several requests: no request for so long ends it [120]",
+     set_integer<&S::transaction_idle_seconds, 1, 86'400>},
+    {"transaction-age-seconds", 0, OptionKind::value, limits, "S", "So old, it ends in any case [900]",
+     set_integer<&S::transaction_age_seconds, 1, 604'800>},
+    {"max-object-bytes", 0, OptionKind::value, limits, "N", "Of one large object [1 TiB]",
+     set_integer<&S::max_object_bytes, 1, int64_t{1} << 48>},
 
     {"log-format", 0, OptionKind::value, logging, "FORMAT", "pretty or json, a line an event on stderr [pretty]",
      set_log_format},

@@ -49,6 +49,10 @@ struct Settings {
   int64_t max_connections = 10'000;
   int64_t max_requests_in_flight = 4'096;
 
+  int64_t transaction_idle_seconds = 120;
+  int64_t transaction_age_seconds = 900;
+  int64_t max_object_bytes = int64_t{1} << 40;
+
   log::Format log_format = log::Format::pretty;
   log::Level log_level = log::Level::info;
 };

@@ -19,9 +19,11 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "faces/rest/backup_routes.h"
 #include "faces/rest/dispatcher.h"
+#include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/server.h"
 #include "faces/rest/system_routes.h"
+#include "faces/rest/transaction_routes.h"
 #include "kv/database.h"
 #include "service/backups.h"
 #include "service/log.h"
@@ -29,6 +31,7 @@
 #include "service/namespace_loader.h"
 #include "service/objects.h"
 #include "service/records.h"
+#include "service/transactions.h"
 
 namespace strata::app {
 namespace {
@@ -81,6 +84,7 @@ class Program {
   std::unique_ptr<service::Log> log_;
   std::unique_ptr<service::Objects> objects_;
   std::unique_ptr<service::Backups> backups_;
+  std::unique_ptr<service::Transactions> transactions_;
   rest::Services services_;
   std::unique_ptr<rest::Dispatcher> dispatcher_;
   std::unique_ptr<rest::Server> server_;
@@ -117,7 +121,16 @@ void Program::make_services() {
                                                 service::RecordsOptions{.durability = durability, .signal = &signal_});
   log_ = std::make_unique<service::Log>(*database_, signal_, service::LogOptions{.durability = durability});
   objects_ = std::make_unique<service::Objects>(*database_,
-                                                service::ObjectsOptions{.durability = durability, .signal = &signal_});
+                                                service::ObjectsOptions{.durability = durability,
+                                                                         .signal = &signal_,
+                                                                         .max_object_bytes = static_cast<uint64_t>(
+                                                                             settings_.max_object_bytes)});
+  transactions_ = std::make_unique<service::Transactions>(
+      *database_, *objects_,
+      service::TransactionsOptions{.durability = durability,
+                                   .signal = &signal_,
+                                   .idle_us = settings_.transaction_idle_seconds * 1'000'000,
+                                   .age_us = settings_.transaction_age_seconds * 1'000'000});
   backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
                                                 service::BackupsOptions{.directory = settings_.database + "/backups"});
 }
@@ -127,7 +140,8 @@ Result<void> Program::make_namespaces() {
   if (dropped > 0) log::info("cleared what was being restored when the last run ended", {{"namespaces", dropped}});
   RETURN_IF_ERROR(records_->open(settings_.namespaces));
   RETURN_IF_ERROR(log_->open());
-  return objects_->open();
+  RETURN_IF_ERROR(objects_->open());
+  return transactions_->open();
 }
 
 rest::ServerOptions Program::server_options() const {
@@ -150,13 +164,16 @@ Result<void> Program::serve() {
   services_.system = &status_;
   services_.records = records_.get();
   services_.backups = backups_.get();
+  services_.objects = objects_.get();
+  services_.transactions = transactions_.get();
 
   rest::DispatcherOptions options;
   options.api_keys = settings_.api_keys;
   options.request_timeout_ms = settings_.request_timeout_ms;
   options.version = version_number();
   dispatcher_ = std::make_unique<rest::Dispatcher>(
-      std::vector<std::span<const rest::Route>>{rest::system_routes(), rest::records_routes(), rest::backup_routes()},
+      std::vector<std::span<const rest::Route>>{rest::system_routes(), rest::records_routes(), rest::backup_routes(),
+                                                rest::object_routes(), rest::transaction_routes()},
       services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
@@ -175,6 +192,8 @@ Result<void> Program::serve() {
 bool Program::stop() {
   tell_service_manager("STOPPING=1");
   const bool ended = server_->stop();
+  transactions_->stop();
+  objects_->stop();
   if (rocksdb_) {
     if (const Result<void> synced = rocksdb_->sync(); !synced.ok()) {
       log::error("the last writes may not be on disk", {{"error", synced.error().message()}});

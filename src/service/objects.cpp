@@ -27,7 +27,8 @@ bool matches(std::string_view version, const std::optional<StoredObject>& stored
   return stored && (version == "*" || version == format_version(stored->stamp));
 }
 
-Result<void> check_condition(const ObjectCondition& condition, const std::optional<StoredObject>& stored, BytesView key) {
+Result<void> check_condition(const ObjectCondition& condition, const std::optional<StoredObject>& stored,
+                             BytesView key) {
   if (condition.must_exist && !stored) {
     return Error(ErrorCode::conflict, "there is nothing to update at the key " + printable(key));
   }

@@ -97,8 +97,8 @@ Result<Response> answer_object(const Request& request, ObjectReader found, bool 
     reader->select(range->first, range->count);
     response = stream_of(reader, range->count);
     response.status = 206;
-    response.add_header("Content-Range", fmt::format("bytes {}-{}/{}", range->first,
-                                                     range->first + range->count - 1, reader->size()));
+    response.add_header("Content-Range",
+                        fmt::format("bytes {}-{}/{}", range->first, range->first + range->count - 1, reader->size()));
   } else {
     response = stream_of(reader, reader->size());
   }
@@ -148,13 +148,11 @@ Result<Response> put_object(Services& services, Request& request) {
     RETURN_IF_ERROR(writer->filled(count));
   }
   const service::ObjectChange change{.key = key, .writer = writer.get(), .condition = condition};
-  ASSIGN_OR_RETURN(const auto stamp,
-                   services.objects->commit(context, {.name_space = request.param("namespace"),
-                                                      .changes = std::span(&change, 1)}));
+  ASSIGN_OR_RETURN(const auto stamp, services.objects->commit(context, {.name_space = request.param("namespace"),
+                                                                        .changes = std::span(&change, 1)}));
   const std::string version = service::format_version(stamp);
-  Response response =
-      Response::json(fmt::format("{{\"success\":true,\"size\":{},\"checksum\":{},\"version\":\"{}\"}}", writer->size(),
-                                 writer->checksum(), version));
+  Response response = Response::json(fmt::format("{{\"success\":true,\"size\":{},\"checksum\":{},\"version\":\"{}\"}}",
+                                                 writer->size(), writer->checksum(), version));
   add_version(response, version);
   return response;
 }
@@ -185,9 +183,9 @@ Result<Response> delete_object_of_path(Services& services, Request& request) {
   R"({"name":"If-None-Match","in":"header","schema":{"type":"string"}},)"                                         \
   R"({"name":"object","in":"query","schema":{"type":"string"},"description":"The object of this id, as the log )" \
   R"(names it, also when the key has another one by now; 410 when it is no longer there"})"
-#define STRATA_WRITE_PARAMETERS                                                                               \
-  R"({"name":"If-Match","in":"header","schema":{"type":"string"},"description":"Only if the object still has )" \
-  R"(this version; * for any. Else 412."},)"                                                                    \
+#define STRATA_WRITE_PARAMETERS                                                                                   \
+  R"({"name":"If-Match","in":"header","schema":{"type":"string"},"description":"Only if the object still has )"   \
+  R"(this version; * for any. Else 412."},)"                                                                      \
   R"({"name":"If-None-Match","in":"header","schema":{"type":"string"},"description":"*: only if there is none. )" \
   R"(Else 412."})"
 #define STRATA_SUCCESS_SCHEMA R"({"type":"object","properties":{"success":{"type":"boolean"}}})"

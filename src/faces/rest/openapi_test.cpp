@@ -9,8 +9,10 @@
 #include <sstream>
 
 #include "faces/rest/backup_routes.h"
+#include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/system_routes.h"
+#include "faces/rest/transaction_routes.h"
 
 namespace strata::rest {
 namespace {
@@ -20,6 +22,8 @@ std::vector<const Route*> all_routes() {
   for (const Route& route : system_routes()) routes.push_back(&route);
   for (const Route& route : records_routes()) routes.push_back(&route);
   for (const Route& route : backup_routes()) routes.push_back(&route);
+  for (const Route& route : object_routes()) routes.push_back(&route);
+  for (const Route& route : transaction_routes()) routes.push_back(&route);
   return routes;
 }
 

@@ -82,9 +82,8 @@ Result<Response> append_object(Services& services, Request& request) {
 }
 
 Result<Response> commit(Services& services, Request& request) {
-  ASSIGN_OR_RETURN(const auto committed,
-                   services.transactions->commit(context_of(request), request.param("namespace"),
-                                                 request.param("txnId")));
+  ASSIGN_OR_RETURN(const auto committed, services.transactions->commit(context_of(request), request.param("namespace"),
+                                                                       request.param("txnId")));
   Response response;
   response.body = fmt::format("{{\"success\":true,\"checksum\":{}", committed.checksum);
   if (committed.version) {
