@@ -120,11 +120,10 @@ void Program::make_services() {
   records_ = std::make_unique<service::Records>(*database_,
                                                 service::RecordsOptions{.durability = durability, .signal = &signal_});
   log_ = std::make_unique<service::Log>(*database_, signal_, service::LogOptions{.durability = durability});
-  objects_ = std::make_unique<service::Objects>(*database_,
-                                                service::ObjectsOptions{.durability = durability,
-                                                                         .signal = &signal_,
-                                                                         .max_object_bytes = static_cast<uint64_t>(
-                                                                             settings_.max_object_bytes)});
+  objects_ = std::make_unique<service::Objects>(
+      *database_, service::ObjectsOptions{.durability = durability,
+                                          .signal = &signal_,
+                                          .max_object_bytes = static_cast<uint64_t>(settings_.max_object_bytes)});
   transactions_ = std::make_unique<service::Transactions>(
       *database_, *objects_,
       service::TransactionsOptions{.durability = durability,
