@@ -64,6 +64,12 @@ Result<void> set_durability(Settings& settings, Values values) {
   return {};
 }
 
+Result<void> set_limits(Settings& settings, Values values) {
+  if (values[0] != "embedded" && values[0] != "foundationdb") return bad_value(values[0], "embedded or foundationdb");
+  settings.limits_of_foundationdb = values[0] == "foundationdb";
+  return {};
+}
+
 Result<void> set_bind(Settings& settings, Values values) {
   std::array<unsigned char, sizeof(in6_addr)> parsed{};
   const char* text = values[0].c_str();
@@ -130,6 +136,8 @@ constexpr OptionRow rows[] = {
      "sync: an answered write is on disk; async: within 100 ms [sync]", set_durability},
     {"namespace", 0, OptionKind::list, storage, "NAME", "Create this namespace; repeatable. `default` always exists",
      set_list<&S::namespaces>},
+    {"limits", 0, OptionKind::value, storage, "NAME",
+     "Transactions of 64 MiB (embedded), or of 10 MB as a FoundationDB cluster has them [embedded]", set_limits},
     {"block-cache-bytes", 0, OptionKind::value, storage, "N", "Cache of data blocks, filled as they are read [256 MiB]",
      set_integer<&S::block_cache_bytes, 1 << 20, int64_t{1} << 40>},
     {"write-buffer-bytes", 0, OptionKind::value, storage, "N", "Writes kept in memory before a file is made [64 MiB]",

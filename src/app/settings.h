@@ -28,6 +28,7 @@ struct Settings {
   std::string database = "strata-data";
   EngineKind engine = EngineKind::rocksdb;
   bool sync_commits = true;
+  bool limits_of_foundationdb = false;
   std::vector<std::string> namespaces;
   int64_t block_cache_bytes = 256 << 20;
   int64_t write_buffer_bytes = 64 << 20;

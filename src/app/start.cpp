@@ -21,6 +21,7 @@
 #include "faces/rest/dispatcher.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
+#include "faces/rest/scan_routes.h"
 #include "faces/rest/server.h"
 #include "faces/rest/system_routes.h"
 #include "faces/rest/transaction_routes.h"
@@ -93,11 +94,14 @@ class Program {
 Result<void> Program::open_store() {
   register_process_metrics(metrics_);
   std::shared_ptr<kv::Engine> engine;
+  kv::Limits limits;
+  if (settings_.limits_of_foundationdb) limits.transaction_bytes = 10'000'000;
   if (settings_.engine == EngineKind::memory) {
-    engine = std::make_shared<kv::MemoryEngine>();
+    engine = std::make_shared<kv::MemoryEngine>(kv::MemoryEngineOptions{.limits = limits});
   } else {
     kv::RocksdbOptions options;
     options.directory = settings_.database;
+    options.limits = limits;
     options.durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
     options.block_cache_bytes = static_cast<size_t>(settings_.block_cache_bytes);
     options.write_buffer_bytes = static_cast<size_t>(settings_.write_buffer_bytes);
@@ -170,9 +174,16 @@ Result<void> Program::serve() {
   options.api_keys = settings_.api_keys;
   options.request_timeout_ms = settings_.request_timeout_ms;
   options.version = version_number();
+  if (!settings_.sync_commits) options.header_lines = "X-Durability: async\r\n";
   dispatcher_ = std::make_unique<rest::Dispatcher>(
-      std::vector<std::span<const rest::Route>>{rest::system_routes(), rest::records_routes(), rest::backup_routes(),
-                                                rest::object_routes(), rest::transaction_routes()},
+      std::vector<std::span<const rest::Route>>{
+          rest::system_routes(),
+          rest::records_routes(),
+          rest::scan_routes(),
+          rest::backup_routes(),
+          rest::object_routes(),
+          rest::transaction_routes(),
+      },
       services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());

@@ -21,6 +21,19 @@ Result<void> check_version(const kv::Transaction& transaction, const records::Na
   return Error(ErrorCode::precondition_failed, "the value has another version: " + format_version(*stamp));
 }
 
+Result<void> check_scan(const ScanRequest& request) {
+  const records::ScanOptions& options = request.options;
+  if (options.limit == 0 || options.limit > records::max_scan_entries) {
+    return Error(ErrorCode::invalid_argument, fmt::format("limit must be 1 to {}", records::max_scan_entries));
+  }
+  // Longer ones are of no key.
+  if (options.prefix.size() > records::max_key_bytes) {
+    return Error(ErrorCode::invalid_argument, fmt::format("prefix has at most {} bytes", records::max_key_bytes));
+  }
+  if (options.after) return records::validate_key(*options.after, "the cursor's key");
+  return {};
+}
+
 }  // namespace
 
 std::string format_version(const Stamp& stamp) {
@@ -137,6 +150,22 @@ Result<std::optional<StoredRow>> Records::read_row(const Context& context, const
         return request.columns ? records::read_row_columns(transaction, space, request.row_key, *request.columns)
                                : records::read_row(transaction, space, request.row_key);
       });
+}
+
+Result<records::ValuePage> Records::scan_values(const Context& context, const ScanRequest& request) {
+  RETURN_IF_ERROR(check_scan(request));
+  return read(context, request.name_space,
+              [&](const kv::ReadTransaction& transaction, const records::Namespace& space) {
+                return records::scan_values(transaction, space, request.options);
+              });
+}
+
+Result<records::RowPage> Records::scan_rows(const Context& context, const ScanRequest& request) {
+  RETURN_IF_ERROR(check_scan(request));
+  return read(context, request.name_space,
+              [&](const kv::ReadTransaction& transaction, const records::Namespace& space) {
+                return records::scan_rows(transaction, space, request.options);
+              });
 }
 
 }  // namespace strata::service

@@ -18,6 +18,7 @@
 #include "kv/database.h"
 #include "layers/records/operation.h"
 #include "layers/records/rows.h"
+#include "layers/records/scan.h"
 #include "layers/records/values.h"
 #include "service/context.h"
 #include "service/namespace_cache.h"
@@ -27,9 +28,14 @@ namespace strata::service {
 using records::Column;
 using records::Operation;
 using records::OperationType;
+using records::RowPage;
+using records::ScannedRow;
+using records::ScannedValue;
+using records::ScanOptions;
 using records::Stamp;
 using records::StoredRow;
 using records::StoredValue;
+using records::ValuePage;
 
 class LogSignal;
 
@@ -57,6 +63,12 @@ struct ReadRowRequest {
   std::optional<std::span<const BytesView>> columns = std::nullopt;
 };
 
+struct ScanRequest {
+  std::string_view name_space;
+  // invalid_argument for a limit of 0 or beyond records::max_scan_entries.
+  ScanOptions options = {};
+};
+
 // Twenty hexadecimal digits: versions of one database compare as their texts do.
 std::string format_version(const Stamp& stamp);
 
@@ -77,6 +89,9 @@ class Records {
   Result<void> write(const Context& context, const WriteRequest& request);
   Result<std::optional<StoredValue>> read_value(const Context& context, std::string_view name_space, BytesView key);
   Result<std::optional<StoredRow>> read_row(const Context& context, const ReadRowRequest& request);
+  // A page is read at one version; the next page at a newer one.
+  Result<ValuePage> scan_values(const Context& context, const ScanRequest& request);
+  Result<RowPage> scan_rows(const Context& context, const ScanRequest& request);
 
  private:
   Result<std::optional<StoredValue>> read_cached(std::string_view name_space, BytesView key);

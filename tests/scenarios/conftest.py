@@ -10,9 +10,11 @@ from strata_server import Server
 _names = itertools.count()
 
 
-@pytest.fixture(scope="session", params=["memory", "rocksdb"])
+# Everything also within the limits of a FoundationDB cluster: layers must not lean on what the embedded engine allows.
+@pytest.fixture(scope="session", params=["memory", "rocksdb", "rocksdb-foundationdb-limits"])
 def server(request):
-    with Server(engine=request.param) as running:
+    options = ("--limits", "foundationdb") if request.param.endswith("limits") else ()
+    with Server(*options, engine=request.param.partition("-")[0]) as running:
         yield running
         assert running.stop() == 0, running.log()
 

@@ -174,6 +174,7 @@ void Dispatcher::count(Operation& operation, int status) {
 
 Response Dispatcher::refuse(const Error& error) {
   Response response = error_response(error);
+  response.header_lines += options_.header_lines;
   count(*malformed_, response.status);
   return response;
 }
@@ -190,6 +191,7 @@ Response Dispatcher::dispatch(Exchange& exchange, BodySource& body) {
     exchange.cancellation.clear();
     exchange.deadline_steady_us = 0;
   }
+  response.header_lines += options_.header_lines;
   operation->latency->observe_us(services_.clock->steady_us() - begin_us);
   count(*operation, response.status);
   return response;

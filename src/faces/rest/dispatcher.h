@@ -28,6 +28,8 @@ struct DispatcherOptions {
   int64_t request_timeout_ms = 60'000;
   // Shown in the OpenAPI document.
   std::string version = "0.1.0";
+  // Header lines of every answer, each ended by CRLF.
+  Bytes header_lines = {};
 };
 
 // The body as it comes from the connection: unchunked, still compressed.

@@ -137,6 +137,19 @@ Bytes value_chunks_key(const Namespace& space, BytesView key) {
   return out;
 }
 
+Bytes all_rows_prefix(const Namespace& space) { return entity_key(space, row_entity, 0); }
+
+Result<BytesView> row_key_of(const Namespace& space, BytesView key) {
+  const Bytes prefix = all_rows_prefix(space);
+  // A length, the row key, and what part of the row it is.
+  if (key.starts_with(prefix) && key.size() >= prefix.size() + 3) {
+    const BytesView rest = key.substr(prefix.size());
+    const size_t size = read_be16(rest);
+    if (size != 0 && rest.size() >= 2 + size + 1) return rest.substr(2, size);
+  }
+  return Error(ErrorCode::corruption, "a key of a row is malformed: " + printable(key));
+}
+
 Bytes row_prefix(const Namespace& space, BytesView row_key) {
   Bytes out = entity_key(space, row_entity, row_key.size() + 2);
   append_with_length(out, row_key);

@@ -53,6 +53,10 @@ Bytes value_chunks_prefix(const Namespace& space);
 // Of the marker that says a large value has chunks, and the prefix of the chunks themselves.
 Bytes value_chunks_key(const Namespace& space, BytesView key);
 
+// Of everything of all rows.
+Bytes all_rows_prefix(const Namespace& space);
+// The row key in a key that starts with it, as a view of `key`; corruption when it is none.
+Result<BytesView> row_key_of(const Namespace& space, BytesView key);
 // The prefix of everything of a row.
 Bytes row_prefix(const Namespace& space, BytesView row_key);
 // The functions below take that prefix.
