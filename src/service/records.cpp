@@ -1,5 +1,7 @@
 #include "service/records.h"
 
+#include <fmt/format.h>
+
 #include "layers/records/apply.h"
 #include "layers/records/namespaces.h"
 #include "service/log_signal.h"
