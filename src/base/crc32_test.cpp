@@ -29,6 +29,13 @@ TEST(Crc32, KnownValues) {
   EXPECT_EQ(crc_of(Bytes(1'000'000, '\0')), slow_crc_of(Bytes(1'000'000, '\0')));
 }
 
+TEST(Crc32, NothingChangesNothing) {
+  Crc32 crc;
+  crc.update("123456789");
+  crc.update({});
+  EXPECT_EQ(crc.value(), 0xCBF43926u);
+}
+
 TEST(Crc32, EverySizeAndEveryAlignment) {
   Random random(3);
   Bytes bytes(2'000, '\0');
