@@ -142,6 +142,12 @@ constexpr OptionRow rows[] = {
      set_integer<&S::block_cache_bytes, 1 << 20, int64_t{1} << 40>},
     {"write-buffer-bytes", 0, OptionKind::value, storage, "N", "Writes kept in memory before a file is made [64 MiB]",
      set_integer<&S::write_buffer_bytes, 1 << 20, int64_t{1} << 36>},
+    {"log-segment-bytes", 0, OptionKind::value, storage, "N", "Of a segment of a namespace's log [16 MiB]",
+     set_integer<&S::log_segment_bytes, 1 << 10, int64_t{1} << 32>},
+    {"log-retention-bytes", 0, OptionKind::value, storage, "N", "Of a namespace's log: beyond it the oldest go [1 GiB]",
+     set_integer<&S::log_retention_bytes, 1 << 10, int64_t{1} << 50>},
+    {"log-retention-age-hours", 0, OptionKind::value, storage, "N", "Records older than that go [168]",
+     set_integer<&S::log_retention_age_hours, 1, 1'000'000>},
 
     {"bind", 0, OptionKind::value, network, "ADDRESS", "Listen here [127.0.0.1]", set_bind},
     {"port", 'p', OptionKind::value, network, "PORT", "HTTP; 0: a free one [8080]", set_integer<&S::port, 0, 65'535>},

@@ -32,6 +32,9 @@ struct Settings {
   std::vector<std::string> namespaces;
   int64_t block_cache_bytes = 256 << 20;
   int64_t write_buffer_bytes = 64 << 20;
+  int64_t log_segment_bytes = 16 << 20;
+  int64_t log_retention_bytes = 1 << 30;
+  int64_t log_retention_age_hours = 7 * 24;
 
   std::string bind = "127.0.0.1";
   uint16_t port = 8080;

@@ -11,6 +11,7 @@
 
 #include "app/config_file.h"
 #include "app/engine_metrics.h"
+#include "app/log_metrics.h"
 #include "app/service_manager.h"
 #include "app/signals.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "faces/rest/backup_routes.h"
 #include "faces/rest/dispatcher.h"
+#include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/scan_routes.h"
@@ -123,7 +125,13 @@ void Program::make_services() {
   const kv::Durability durability = settings_.sync_commits ? kv::Durability::sync : kv::Durability::async;
   records_ = std::make_unique<service::Records>(*database_,
                                                 service::RecordsOptions{.durability = durability, .signal = &signal_});
-  log_ = std::make_unique<service::Log>(*database_, signal_, service::LogOptions{.durability = durability});
+  log_ = std::make_unique<service::Log>(
+      *database_, signal_,
+      service::LogOptions{.durability = durability,
+                          .segment_bytes = static_cast<uint64_t>(settings_.log_segment_bytes),
+                          .retention_bytes = static_cast<uint64_t>(settings_.log_retention_bytes),
+                          .retention_age_us = settings_.log_retention_age_hours * 3'600 * 1'000'000});
+  register_log_metrics(metrics_, *log_);
   objects_ = std::make_unique<service::Objects>(
       *database_, service::ObjectsOptions{.durability = durability,
                                           .signal = &signal_,
@@ -166,6 +174,7 @@ Result<void> Program::serve() {
   services_.metrics = &metrics_;
   services_.system = &status_;
   services_.records = records_.get();
+  services_.log = log_.get();
   services_.backups = backups_.get();
   services_.objects = objects_.get();
   services_.transactions = transactions_.get();
@@ -180,6 +189,7 @@ Result<void> Program::serve() {
           rest::system_routes(),
           rest::records_routes(),
           rest::scan_routes(),
+          rest::log_routes(),
           rest::backup_routes(),
           rest::object_routes(),
           rest::transaction_routes(),
@@ -204,6 +214,7 @@ bool Program::stop() {
   const bool ended = server_->stop();
   transactions_->stop();
   objects_->stop();
+  log_->stop();
   if (rocksdb_) {
     if (const Result<void> synced = rocksdb_->sync(); !synced.ok()) {
       log::error("the last writes may not be on disk", {{"error", synced.error().message()}});

@@ -29,7 +29,6 @@ struct LogOptions {
 
 struct LogCounters {
   Counter records_read;
-  Counter bytes_read;
   Counter segments_opened;
   Counter segments_dropped;
   Counter passes;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "faces/rest/backup_routes.h"
+#include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/system_routes.h"
@@ -21,6 +22,7 @@ std::vector<const Route*> all_routes() {
   std::vector<const Route*> routes;
   for (const Route& route : system_routes()) routes.push_back(&route);
   for (const Route& route : records_routes()) routes.push_back(&route);
+  for (const Route& route : log_routes()) routes.push_back(&route);
   for (const Route& route : backup_routes()) routes.push_back(&route);
   for (const Route& route : object_routes()) routes.push_back(&route);
   for (const Route& route : transaction_routes()) routes.push_back(&route);

@@ -15,6 +15,7 @@ namespace strata {
 class MetricsRegistry;
 namespace service {
 class Backups;
+class Log;
 class Objects;
 class Records;
 class Transactions;
@@ -30,6 +31,7 @@ struct Services {
   MetricsRegistry* metrics = nullptr;
   SystemStatus* system = nullptr;
   service::Records* records = nullptr;
+  service::Log* log = nullptr;
   service::Backups* backups = nullptr;
   service::Objects* objects = nullptr;
   service::Transactions* transactions = nullptr;

@@ -1,0 +1,19 @@
+#include "app/log_metrics.h"
+
+namespace strata::app {
+
+void register_log_metrics(MetricsRegistry& registry, const service::Log& log) {
+  const service::LogCounters& counters = log.counters();
+  const auto add = [&](std::string_view name, std::string_view help, const Counter& counter) {
+    registry.counter_callback(name, help, [&counter] { return static_cast<double>(counter.value()); });
+  };
+  add("strata_log_records_read_total", "Records of logs that readers took", counters.records_read);
+  add("strata_log_segments_opened_total", "Segments of logs that the last one was full for", counters.segments_opened);
+  add("strata_log_segments_dropped_total", "Segments of logs that are no longer kept", counters.segments_dropped);
+  add("strata_log_passes_total", "Background passes over a log", counters.passes);
+  add("strata_log_failed_passes_total", "Background passes over a log that failed", counters.failed_passes);
+  registry.gauge("strata_log_readers", "Readers of logs",
+                 [&counters] { return static_cast<double>(counters.readers.load(std::memory_order_relaxed)); });
+}
+
+}  // namespace strata::app
