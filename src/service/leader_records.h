@@ -72,6 +72,16 @@ class LeaderRecordParser {
   std::unique_ptr<Json> json_;
 };
 
+// The answer of GET /offset.
+Result<records::LogPosition> parse_leader_position(Bytes body);
+
+struct LeaderNamespace {
+  std::string name;
+  std::string log_id;
+};
+// A page of GET /api/v1, added to `namespaces`; names that no namespace can have are refused.
+Result<void> parse_leader_namespaces(Bytes body, std::vector<LeaderNamespace>& namespaces);
+
 // "2024-05-01T12:00:00.123456Z" as microseconds since 1970; nullopt: not such a text.
 std::optional<int64_t> parse_timestamp(std::string_view text);
 
