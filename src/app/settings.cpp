@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "service/leader_client.h"
 
 namespace strata::app {
 namespace {
@@ -106,6 +107,26 @@ Result<void> set_api_keys(Settings& settings, Values values) {
   return {};
 }
 
+Result<void> set_follow(Settings& settings, Values values) {
+  RETURN_IF_ERROR(service::validate_leader_url(values[0]));
+  settings.follow = values[0];
+  return {};
+}
+
+Result<void> set_follow_key(Settings& settings, Values values) {
+  if (values.size() != 1) return Error(ErrorCode::invalid_argument, "is not one key");
+  const bool visible = std::all_of(values[0].begin(), values[0].end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (values[0].empty() || !visible) return Error(ErrorCode::invalid_argument, "a key must be of visible ASCII characters");
+  settings.follow_key = values[0];
+  return {};
+}
+
+Result<void> set_follow_ca(Settings& settings, Values values) {
+  if (values[0].empty()) return bad_value(values[0], "a file");
+  settings.follow_ca = values[0];
+  return {};
+}
+
 Result<void> set_log_format(Settings& settings, Values values) {
   const auto format = log::parse_format(values[0]);
   if (!format) return bad_value(values[0], "pretty or json");
@@ -122,6 +143,7 @@ Result<void> set_log_level(Settings& settings, Values values) {
 
 constexpr std::string_view storage = "Storage";
 constexpr std::string_view network = "Network";
+constexpr std::string_view replication = "Replica";
 constexpr std::string_view security = "Security";
 constexpr std::string_view limits = "Limits";
 constexpr std::string_view logging = "Log";
@@ -154,6 +176,12 @@ constexpr OptionRow rows[] = {
     {"grpc-port", 0, OptionKind::value, network, "PORT", "Kept for gRPC: nothing listens there in this version [50051]",
      set_integer<&S::grpc_port, 0, 65'535>},
     {"io-threads", 0, OptionKind::value, network, "N", "0: one a core [0]", set_integer<&S::io_threads, 0, 256>},
+
+    {"follow", 0, OptionKind::value, replication, "URL", "Be a read-only copy of the server at http[s]://HOST:PORT",
+     set_follow},
+    {"follow-ca", 0, OptionKind::value, replication, "FILE", "Certificates to trust of a leader with https [the system's]",
+     set_follow_ca},
+    {"follow-key", 0, OptionKind::secret, replication, "", "", set_follow_key},
 
     {"auth", 0, OptionKind::value, security, "MODE", "Users and permissions: only false in this version [false]",
      set_auth},
@@ -258,6 +286,9 @@ Result<Settings> resolve(const Sources& sources) {
   }
   if (settings.port == settings.grpc_port && settings.port != 0) {
     return Error(ErrorCode::invalid_argument, fmt::format("port and grpc-port differ; both are {}", settings.port));
+  }
+  if (!settings.follow.empty() && !settings.namespaces.empty()) {
+    return Error(ErrorCode::invalid_argument, "namespace cannot be set with follow: a replica has those of its leader");
   }
   if (!is_loopback(settings.bind) && settings.api_keys.empty() && !settings.insecure) {
     return Error(ErrorCode::invalid_argument,

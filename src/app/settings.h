@@ -44,6 +44,11 @@ struct Settings {
   bool insecure = false;
   std::vector<std::string> api_keys;
 
+  // A leader's URL; empty: follows nobody.
+  std::string follow;
+  std::string follow_key;
+  std::string follow_ca;
+
   int64_t header_timeout_ms = 10'000;
   int64_t body_timeout_ms = 30'000;
   int64_t write_timeout_ms = 30'000;

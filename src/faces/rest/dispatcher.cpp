@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "faces/rest/openapi.h"
 #include "faces/rest/response_head.h"
+#include "service/replica.h"
 
 namespace strata::rest {
 namespace {
@@ -268,6 +269,10 @@ Result<Response> Dispatcher::run(const Route& route, Exchange& exchange, BodySou
     ASSIGN_OR_RETURN(request.caller_, authenticate(exchange.head));
     if (request.caller_.permission < route.permission) return ErrorCode::permission_denied;
   }
+  const service::Replica* replica = services_.replica;
+  if (replica && replica->is_read_only() && route.permission > Permission::read && !route.on_replica) {
+    return Error(ErrorCode::permission_denied, "this server is a replica, writes go to its leader: " + replica->leader_url());
+  }
   request.method_ = exchange.head.method;
   request.target_ = exchange.head.target;
   request.headers_ = exchange.head.fields;
@@ -280,7 +285,23 @@ Result<Response> Dispatcher::run(const Route& route, Exchange& exchange, BodySou
   const int64_t timeout_ms = route.timeout_ms == 0 ? options_.request_timeout_ms : route.timeout_ms;
   exchange.deadline_steady_us = timeout_ms > 0 ? services_.clock->steady_us() + timeout_ms * 1'000 : 0;
   request.deadline_steady_us_ = exchange.deadline_steady_us;
-  return route.handler(services_, request);
+  if (!replica || !replica->is_read_only()) return route.handler(services_, request);
+  return run_on_replica(*replica, route, request);
+}
+
+// What is read is told how much of the leader it holds: asked before the handler reads, so never too much.
+Result<Response> Dispatcher::run_on_replica(const service::Replica& replica, const Route& route, Request& request) {
+  std::optional<service::ReplicaProgress::Position> position;
+  for (const Parameter& parameter : request.params_) {
+    if (parameter.name == "namespace") position = replica.position(parameter.value);
+  }
+  Result<Response> result = route.handler(services_, request);
+  if (!position || (!result.ok() && http_status(result.error().code()) >= 500)) return result;
+  Response response = result.ok() ? *std::move(result) : error_response(result.error());
+  response.add_header("X-Replica-Position",
+                      std::to_string(position->position.segment) + ":" + std::to_string(position->position.offset));
+  response.add_header("X-Replica-Lag-Ms", std::to_string(position->lag_us / 1'000));
+  return response;
 }
 
 Result<void> Dispatcher::decode_parameters(Exchange& exchange, std::string_view query) const {

@@ -89,6 +89,7 @@ class Dispatcher {
   struct Operation;
   Response answer(Exchange& exchange, BodySource& body, Operation*& operation);
   Result<Response> run(const Route& route, Exchange& exchange, BodySource& body, std::string_view query);
+  Result<Response> run_on_replica(const service::Replica& replica, const Route& route, Request& request);
   Response without_route(const Exchange& exchange) const;
   Result<Caller> authenticate(const RequestHead& head) const;
   Result<void> decode_parameters(Exchange& exchange, std::string_view query) const;

@@ -45,6 +45,8 @@ struct Route {
   // Unique, camelCase: operationId and the label of the operation's metrics.
   std::string_view operation;
   Permission permission = Permission::read;
+  // What needs more than the permission to read is refused by a server that follows a leader, but for these.
+  bool on_replica = false;
   BodyKind body = BodyKind::none;
   // Of the unpacked body. Exactly this many bytes are accepted.
   uint64_t body_limit_bytes = 1'048'576;

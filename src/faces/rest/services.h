@@ -19,6 +19,7 @@ class Log;
 class Objects;
 class Records;
 class Transactions;
+class Replica;
 }  // namespace service
 }  // namespace strata
 
@@ -35,6 +36,8 @@ struct Services {
   service::Backups* backups = nullptr;
   service::Objects* objects = nullptr;
   service::Transactions* transactions = nullptr;
+  // Absent: a server that cannot follow, as in tests.
+  service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.
   const std::string* openapi = nullptr;
 };
