@@ -116,7 +116,8 @@ Result<void> set_follow(Settings& settings, Values values) {
 Result<void> set_follow_key(Settings& settings, Values values) {
   if (values.size() != 1) return Error(ErrorCode::invalid_argument, "is not one key");
   const bool visible = std::all_of(values[0].begin(), values[0].end(), [](char c) { return c > ' ' && c <= '~'; });
-  if (values[0].empty() || !visible) return Error(ErrorCode::invalid_argument, "a key must be of visible ASCII characters");
+  if (values[0].empty() || !visible)
+    return Error(ErrorCode::invalid_argument, "a key must be of visible ASCII characters");
   settings.follow_key = values[0];
   return {};
 }
@@ -179,8 +180,8 @@ constexpr OptionRow rows[] = {
 
     {"follow", 0, OptionKind::value, replication, "URL", "Be a read-only copy of the server at http[s]://HOST:PORT",
      set_follow},
-    {"follow-ca", 0, OptionKind::value, replication, "FILE", "Certificates to trust of a leader with https [the system's]",
-     set_follow_ca},
+    {"follow-ca", 0, OptionKind::value, replication, "FILE",
+     "Certificates to trust of a leader with https [the system's]", set_follow_ca},
     {"follow-key", 0, OptionKind::secret, replication, "", "", set_follow_key},
 
     {"auth", 0, OptionKind::value, security, "MODE", "Users and permissions: only false in this version [false]",

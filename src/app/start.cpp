@@ -23,6 +23,7 @@
 #include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
+#include "faces/rest/replica_routes.h"
 #include "faces/rest/scan_routes.h"
 #include "faces/rest/server.h"
 #include "faces/rest/system_routes.h"
@@ -34,6 +35,7 @@
 #include "service/namespace_loader.h"
 #include "service/objects.h"
 #include "service/records.h"
+#include "service/replica.h"
 #include "service/transactions.h"
 
 namespace strata::app {
@@ -88,6 +90,7 @@ class Program {
   std::unique_ptr<service::Objects> objects_;
   std::unique_ptr<service::Backups> backups_;
   std::unique_ptr<service::Transactions> transactions_;
+  std::unique_ptr<service::Replica> replica_;
   rest::Services services_;
   std::unique_ptr<rest::Dispatcher> dispatcher_;
   std::unique_ptr<rest::Server> server_;
@@ -144,11 +147,16 @@ void Program::make_services() {
                                    .age_us = settings_.transaction_age_seconds * 1'000'000});
   backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
                                                 service::BackupsOptions{.directory = settings_.database + "/backups"});
+  service::ReplicaOptions replica{.durability = durability};
+  replica.leader = {.url = settings_.follow, .api_key = settings_.follow_key, .ca_file = settings_.follow_ca};
+  replica_ = std::make_unique<service::Replica>(*database_, signal_, *objects_, replica);
 }
 
 Result<void> Program::make_namespaces() {
   ASSIGN_OR_RETURN(const size_t dropped, service::drop_unfinished_namespaces(*database_));
   if (dropped > 0) log::info("cleared what was being restored when the last run ended", {{"namespaces", dropped}});
+  // Before anything is written: a store that may not be started so stays as it is.
+  RETURN_IF_ERROR(replica_->open());
   RETURN_IF_ERROR(records_->open(settings_.namespaces));
   RETURN_IF_ERROR(log_->open());
   RETURN_IF_ERROR(objects_->open());
@@ -178,6 +186,7 @@ Result<void> Program::serve() {
   services_.backups = backups_.get();
   services_.objects = objects_.get();
   services_.transactions = transactions_.get();
+  services_.replica = replica_.get();
 
   rest::DispatcherOptions options;
   options.api_keys = settings_.api_keys;
@@ -193,10 +202,12 @@ Result<void> Program::serve() {
           rest::backup_routes(),
           rest::object_routes(),
           rest::transaction_routes(),
+          rest::replica_routes(),
       },
       services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
+  RETURN_IF_ERROR(replica_->start());
   status_.set_started();
 
   const bool ipv6 = settings_.bind.find(':') != std::string::npos;
@@ -212,6 +223,7 @@ Result<void> Program::serve() {
 bool Program::stop() {
   tell_service_manager("STOPPING=1");
   const bool ended = server_->stop();
+  replica_->stop();
   transactions_->stop();
   objects_->stop();
   log_->stop();
@@ -259,8 +271,9 @@ Exit run_start(const StartCommand& command) {
     return could_not("cannot open the data directory", opened.error(), damaged ? Exit::damaged : Exit::database);
   }
   if (const Result<void> made = program.make_namespaces(); !made.ok()) {
-    const bool name = made.error().code() == ErrorCode::invalid_argument;
-    return could_not("cannot make the namespaces", made.error(), name ? Exit::usage : Exit::database);
+    const ErrorCode code = made.error().code();
+    const bool is_asked_wrongly = code == ErrorCode::invalid_argument || code == ErrorCode::precondition_failed;
+    return could_not("cannot begin", made.error(), is_asked_wrongly ? Exit::usage : Exit::database);
   }
   if (const Result<void> served = program.serve(); !served.ok()) {
     return could_not("cannot listen", served.error(), Exit::address_in_use);

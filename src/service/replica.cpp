@@ -22,8 +22,8 @@ Result<void> visit_names(const kv::Database& database, Visit visit) {
   std::string after;
   for (;;) {
     ASSIGN_OR_RETURN(const auto page, database.read([&](const kv::ReadTransaction& transaction) {
-                       return records::list_namespaces(transaction, after, list_page);
-                     }));
+      return records::list_namespaces(transaction, after, list_page);
+    }));
     for (const auto& entry : page) RETURN_IF_ERROR(visit(entry));
     if (page.size() < list_page) return {};
     after = page.back().name;
@@ -39,8 +39,8 @@ Replica::~Replica() { stop(); }
 
 Result<void> Replica::open() {
   ASSIGN_OR_RETURN(const auto role, database_.read([](const kv::ReadTransaction& transaction) {
-                     return records::read_store_role(transaction);
-                   }));
+    return records::read_store_role(transaction);
+  }));
   was_promoted_ = role && role->role == records::StoreRole::promoted;
   const bool is_replica = role && role->role == records::StoreRole::replica;
   if (options_.leader.url.empty()) {
@@ -61,8 +61,8 @@ Result<void> Replica::open() {
 Result<void> Replica::begin_as_replica() {
   RETURN_IF_ERROR(visit_names(database_, [&](const records::NamedNamespace& entry) -> Result<void> {
     ASSIGN_OR_RETURN(const bool empty, database_.read([&](const kv::ReadTransaction& transaction) {
-                       return records::is_empty(transaction, entry.space);
-                     }));
+      return records::is_empty(transaction, entry.space);
+    }));
     if (empty) return {};
     return Error(ErrorCode::precondition_failed,
                  fmt::format("the store holds data of its own (namespace {}): a replica begins in an empty directory",
@@ -82,8 +82,8 @@ Result<void> Replica::write_role(records::StoreRole role) {
 Result<void> Replica::load_progress() {
   return visit_names(database_, [&](const records::NamedNamespace& entry) -> Result<void> {
     ASSIGN_OR_RETURN(auto row, database_.read([&](const kv::ReadTransaction& transaction) {
-                       return records::read_follow_row(transaction, entry.space);
-                     }));
+      return records::read_follow_row(transaction, entry.space);
+    }));
     std::unique_lock lock(mutex_);
     progress_.emplace(entry.name, std::make_shared<ReplicaProgress>(entry.name, *options_.clock, std::move(row)));
     return {};
@@ -143,8 +143,8 @@ Result<std::vector<LeaderNamespace>> Replica::list_leader() {
   for (;;) {
     const size_t before = listed.size();
     const std::string after = listed.empty() ? "" : "&after=" + percent_encode(listed.back().name);
-    ASSIGN_OR_RETURN(Bytes body, client_->whole(fmt::format("/api/v1?limit={}{}", list_page, after),
-                                                max_list_page_bytes));
+    ASSIGN_OR_RETURN(Bytes body,
+                     client_->whole(fmt::format("/api/v1?limit={}{}", list_page, after), max_list_page_bytes));
     RETURN_IF_ERROR(parse_leader_namespaces(std::move(body), listed));
     if (listed.size() > options_.max_namespaces) {
       return Error(ErrorCode::unavailable,
@@ -175,8 +175,9 @@ void Replica::follow(const LeaderNamespace& name_space) {
 // Namespaces that the leader has no more: first their followers, then their data.
 Result<void> Replica::end_others(const std::vector<LeaderNamespace>& listed) {
   const auto is_listed = [&](std::string_view name) {
-    const auto found = std::lower_bound(listed.begin(), listed.end(), name,
-                                        [](const LeaderNamespace& entry, std::string_view key) { return entry.name < key; });
+    const auto found =
+        std::lower_bound(listed.begin(), listed.end(), name,
+                         [](const LeaderNamespace& entry, std::string_view key) { return entry.name < key; });
     return found != listed.end() && found->name == name;
   };
   for (auto next = followers_.begin(); next != followers_.end();) {

@@ -171,10 +171,8 @@ Result<ReplicaFollower::Outcome> ReplicaFollower::copy() {
   }
   RETURN_IF_ERROR(chain.finish());
   const records::BackupPlace& end = chain.place();
-  const records::FollowRow row{.log_id = header.log_id,
-                               .position = {end.segment, end.offset},
-                               .lsn = end.lsn,
-                               .wall_us = header.created_us};
+  const records::FollowRow row{
+      .log_id = header.log_id, .position = {end.segment, end.offset}, .lsn = end.lsn, .wall_us = header.created_us};
   if (row.log_id.empty()) return Error(ErrorCode::corruption, "the leader's copy names no log");
   const auto also = [&](kv::Transaction& transaction, const records::Namespace& space) -> Result<void> {
     records::write_follow_row(transaction, space, row);

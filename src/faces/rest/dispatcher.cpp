@@ -271,7 +271,8 @@ Result<Response> Dispatcher::run(const Route& route, Exchange& exchange, BodySou
   }
   const service::Replica* replica = services_.replica;
   if (replica && replica->is_read_only() && route.permission > Permission::read && !route.on_replica) {
-    return Error(ErrorCode::permission_denied, "this server is a replica, writes go to its leader: " + replica->leader_url());
+    return Error(ErrorCode::permission_denied,
+                 "this server is a replica, writes go to its leader: " + replica->leader_url());
   }
   request.method_ = exchange.head.method;
   request.target_ = exchange.head.target;

@@ -26,6 +26,7 @@ std::vector<const Route*> all_routes() {
   for (const Route& route : backup_routes()) routes.push_back(&route);
   for (const Route& route : object_routes()) routes.push_back(&route);
   for (const Route& route : transaction_routes()) routes.push_back(&route);
+  for (const Route& route : replica_routes()) routes.push_back(&route);
   return routes;
 }
 
