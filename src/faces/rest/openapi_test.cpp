@@ -12,6 +12,7 @@
 #include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
+#include "faces/rest/replica_routes.h"
 #include "faces/rest/system_routes.h"
 #include "faces/rest/transaction_routes.h"
 
