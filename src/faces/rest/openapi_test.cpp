@@ -13,6 +13,7 @@
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
 #include "faces/rest/replica_routes.h"
+#include "faces/rest/scan_routes.h"
 #include "faces/rest/system_routes.h"
 #include "faces/rest/transaction_routes.h"
 
@@ -24,6 +25,7 @@ std::vector<const Route*> all_routes() {
   for (const Route& route : system_routes()) routes.push_back(&route);
   for (const Route& route : records_routes()) routes.push_back(&route);
   for (const Route& route : log_routes()) routes.push_back(&route);
+  for (const Route& route : scan_routes()) routes.push_back(&route);
   for (const Route& route : backup_routes()) routes.push_back(&route);
   for (const Route& route : object_routes()) routes.push_back(&route);
   for (const Route& route : transaction_routes()) routes.push_back(&route);
