@@ -73,10 +73,12 @@ crash_mode() {
 }
 
 run_crash_loop() {
-  local failed=0 cut=(--power-loss build/release/libpower_loss.so)
-  crash_mode "$1" crash_loop_sync 50 --durability sync || failed=1
+  local failed=0 cut=(--power-loss build/release/libpower_loss.so) points=(--points build/release/libdisk_faults.so)
+  crash_mode "$1" crash_loop_sync 40 --durability sync || failed=1
+  crash_mode "$1" crash_loop_points 50 --durability sync "${points[@]}" || failed=1
   crash_mode "$1" crash_loop_async 10 --durability async || failed=1
-  crash_mode "$1" crash_loop_power_cut_sync 20 --durability sync "${cut[@]}" || failed=1
+  crash_mode "$1" crash_loop_power_cut_sync 10 --durability sync "${cut[@]}" || failed=1
+  crash_mode "$1" crash_loop_power_cut_points 10 --durability sync "${cut[@]}" "${points[@]}" || failed=1
   crash_mode "$1" crash_loop_power_cut_async 10 --durability async "${cut[@]}" || failed=1
   return $failed
 }

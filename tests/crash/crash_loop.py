@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Kills the server with SIGKILL again and again while clients write, and checks what a restart shows.
 
+With --points the process ends at a named point of its writing, again and again while it recovers as well.
 With --power-loss what was not synced is lost with the process, wholly or in parts, as by a power cut.
 
 With --durability sync: every acknowledged write is there. With async: nothing that was acknowledged more than 100 ms
@@ -9,6 +10,7 @@ value, nothing that was never sent, and the log of the namespace tells the same 
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import random
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 
+import kill_points
 import load
 import power_cut
 
@@ -27,23 +30,38 @@ START_LIMIT_S = 30
 ASYNC_LIMIT_S = 0.100 + 0.400
 
 
+class Killed(Exception):
+    """At a named point, before it was ready."""
+
+
 class Server:
-    def __init__(self, binary, directory, durability, power_loss=""):
+    def __init__(self, binary, directory, durability, power_loss="", point=None, faults=""):
         self.log = open(directory.parent / "server.log", "a")
         self.data, self.undo = directory.resolve(), directory.parent.resolve() / "undo"
         arguments = [binary, "start", "--database", directory, "--port", "0", "--grpc-port", "0", "--durability", durability]
         environment = dict(os.environ)
+        libraries = []
+        if point:
+            # Small enough for tables and new logs within a second.
+            arguments += ["--write-buffer-bytes", str(1 << 20)]
+            libraries.append(os.path.abspath(faults))
+            environment.update(STRATA_FAULT_DATA=str(self.data), STRATA_KILL_AT=point)
         if power_loss:
             self.undo.mkdir(exist_ok=True)
-            environment.update(LD_PRELOAD=os.path.abspath(power_loss), STRATA_POWER_LOSS_DATA=str(self.data),
-                               STRATA_POWER_LOSS_UNDO=str(self.undo))
+            libraries.append(os.path.abspath(power_loss))
+            environment.update(STRATA_POWER_LOSS_DATA=str(self.data), STRATA_POWER_LOSS_UNDO=str(self.undo))
+        if libraries:
+            environment["LD_PRELOAD"] = ":".join(libraries)
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         self.port = None
 
     def wait_ready(self):
         line = self.process.stdout.readline()
         if not line.startswith("strata ready http="):
-            raise AssertionError("the server did not start: exit code %s" % self.process.wait(START_LIMIT_S))
+            code = self.process.wait(START_LIMIT_S)
+            if code == -signal.SIGKILL:
+                raise Killed()
+            raise AssertionError("the server did not start: exit code %s" % code)
         self.port = int(line.rsplit(":", 1)[1])
 
     def kill(self, number=signal.SIGKILL):
@@ -105,10 +123,12 @@ class Campaign:
         self.options = options
         self.random = random.Random(options.seed)
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="strata-crash-"))
+        self.points = collections.Counter()
         self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = self.cut_files = 0
 
-    def start(self, directory):
-        return Server(self.options.binary, directory, self.options.durability, self.options.power_loss)
+    def start(self, directory, point=None):
+        options = self.options
+        return Server(options.binary, directory, options.durability, options.power_loss, point, options.points)
 
     def verify_log(self, directory):
         if self.options.verifier:
@@ -122,16 +142,39 @@ class Campaign:
         self.cut_files += server.reap(self.random)
         self.kills += 1
 
+    def start_with_point(self, directory):
+        """A server that is ready, and will end at a point, or already has: then another one is started."""
+        while True:
+            name, point = kill_points.draw(self.random)
+            server = self.start(directory, point)
+            try:
+                server.wait_ready()
+                return server, name
+            except Killed:
+                self.cut_files += server.reap(self.random)
+                self.kills += 1
+                self.points[name + ", at the start"] += 1
+
     def round(self, directory, clients):
-        server = self.start(directory)
-        server.wait_ready()
+        point = ""
+        if self.options.points:
+            server, point = self.start_with_point(directory)
+        else:
+            server = self.start(directory)
+            server.wait_ready()
         killed_at = []
 
         def kill():
             killed_at.append(time.monotonic())
             server.kill()
 
-        load.write_until_killed(server.port, clients, time.monotonic() + 0.02 + self.random.random() * 0.6, kill)
+        try:
+            load.write_until_killed(server.port, clients, time.monotonic() + 0.02 + self.random.random() * 0.6, kill)
+        except ConnectionError:
+            pass  # it ended while the clients connected
+        if not killed_at:
+            killed_at.append(time.monotonic())
+            self.points[point] += 1
         self.cut_files += server.reap(self.random)
         self.kills += 1
         if self.random.random() < 0.15:
@@ -167,6 +210,7 @@ def main():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--verifier", default="")
     parser.add_argument("--power-loss", default="", help="libpower_loss.so: what was not synced is lost with the kill")
+    parser.add_argument("--points", default="", help="libdisk_faults.so: the kill comes at a named point of the writing")
     parser.add_argument("--durability", choices=("sync", "async"), default="sync")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--clients", type=int, default=40)
@@ -184,6 +228,8 @@ def main():
     print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared, %d files cut" % (
         campaign.kills, time.monotonic() - began, campaign.acknowledged, campaign.lost, campaign.in_flight,
         campaign.verified, campaign.cut_files))
+    for name, count in sorted(campaign.points.items()):
+        print("  %4d %s" % (count, name))
     return 0
 
 

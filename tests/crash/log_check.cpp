@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "base/crc32.h"
 #include "layers/records/log_record.h"
+#include "layers/records/log_segments.h"
 #include "layers/records/namespaces.h"
 #include "layers/records/objects.h"
 #include "layers/records/rows.h"
@@ -43,6 +45,7 @@ struct Model {
   std::map<Bytes, Object> objects;
   size_t records = 0;
   Stamp last{};
+  std::vector<Stamp> stamps;
 
   void apply(const Operation& operation, const Stamp& stamp) {
     const Bytes key(operation.key);
@@ -90,6 +93,7 @@ Result<Model> replay_log(const kv::Database& database, const Namespace& space) {
       ASSIGN_OR_RETURN(const auto record, records::decode_log_record(entry.bytes));
       for (const Operation& operation : record.operations) model.apply(operation, entry.stamp);
       model.last = entry.stamp;
+      model.stamps.push_back(entry.stamp);
       ++model.records;
     }
     if (stored.size() < page) return model;
@@ -166,8 +170,8 @@ Result<void> account_for_objects_in_waiting(const kv::Database& database, const 
 
 // Every key below the namespace's prefix belongs to something that the log told of. Returns how many there are.
 Result<size_t> account_for_keys(const kv::Database& database, const Namespace& space, const Model& model) {
-  std::set<Bytes> exact;
-  std::set<Bytes> prefixes = {records::log_prefix(space)};
+  std::set<Bytes> exact = {records::log_checkpoint_key(space)};
+  std::set<Bytes> prefixes = {records::log_prefix(space), records::log_segments_prefix(space)};
   for (const auto& [key, value] : model.values) {
     exact.insert(records::value_key(space, key));
     if (value.bytes.size() > records::chunk_bytes) prefixes.insert(records::value_chunks_key(space, key));
@@ -198,6 +202,30 @@ Result<size_t> account_for_keys(const kv::Database& database, const Namespace& s
   return keys;
 }
 
+// It names a record of the log, and counts all up to it; not where old records were dropped.
+Result<void> check_checkpoint(const kv::Database& database, const Namespace& space, const Model& model) {
+  std::optional<records::LogCheckpoint> checkpoint;
+  Stamp first_kept{};
+  RETURN_IF_ERROR(database.read([&](const kv::ReadTransaction& transaction) -> Result<void> {
+    ASSIGN_OR_RETURN(checkpoint, records::read_log_checkpoint(transaction, space));
+    ASSIGN_OR_RETURN(first_kept, records::read_first_kept(transaction, space));
+    return {};
+  }));
+  if (!checkpoint || first_kept != Stamp{}) return {};
+  // As bytes: a char may be negative.
+  const auto less = [](const Stamp& left, const Stamp& right) {
+    return BytesView(left.data(), left.size()) < BytesView(right.data(), right.size());
+  };
+  const auto behind = std::upper_bound(model.stamps.begin(), model.stamps.end(), checkpoint->stamp, less);
+  const auto counted = static_cast<uint64_t>(behind - model.stamps.begin());
+  if (counted == 0 || *std::prev(behind) != checkpoint->stamp || counted != checkpoint->totals.records) {
+    return mismatch("the checkpoint is not of this log",
+                    fmt::format("{} records instead of {}, {}", checkpoint->totals.records, counted,
+                                counted > 0 && *std::prev(behind) == checkpoint->stamp ? "a record" : "no record"));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> check_log(const kv::Database& database, std::string_view name_space) {
@@ -209,6 +237,7 @@ Result<std::string> check_log(const kv::Database& database, std::string_view nam
   RETURN_IF_ERROR(compare_values(database, *space, model));
   RETURN_IF_ERROR(compare_rows(database, *space, model));
   RETURN_IF_ERROR(compare_objects(database, *space, model));
+  RETURN_IF_ERROR(check_checkpoint(database, *space, model));
   ASSIGN_OR_RETURN(const size_t keys, account_for_keys(database, *space, model));
   return fmt::format("{} log records, {} values, {} rows, {} objects, {} keys agree", model.records,
                      model.values.size(), model.rows.size(), model.objects.size(), keys);

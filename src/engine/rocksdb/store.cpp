@@ -33,7 +33,10 @@ class StoreLogger final : public rocksdb::Logger {
     if (length < 0) return;
     std::string_view message(text, std::min(static_cast<size_t>(length), sizeof text - 1));
     while (message.ends_with('\n')) message.remove_suffix(1);
-    if (level == rocksdb::InfoLogLevel::WARN_LEVEL) {
+    if (message.find(".log: dropping ") != std::string_view::npos) {
+      // What is written ahead of a log, after every crash (log_file_system.h).
+      log::debug("rocksdb", {{"message", message}});
+    } else if (level == rocksdb::InfoLogLevel::WARN_LEVEL) {
       log::warning("rocksdb", {{"message", message}});
     } else {
       log::error("rocksdb", {{"message", message}});
