@@ -167,7 +167,8 @@ Result<records::Namespace> NamespaceLoader::reveal(const Reveal& reveal) {
         }
         ASSIGN_OR_RETURN(before, records::reveal_namespace(transaction, space_, reveal.name, now_us));
         if (reveal.place.lsn > 0) {
-          records::write_log_segment(transaction, space_,
+          // Behind everything that was loaded, as a seal: what is put from now on is newer than this.
+          records::write_stamped_log_segment(transaction, space_,
                                      {.number = reveal.place.segment + 1,
                                       .limit_bytes = options_.segment_bytes,
                                       .opened_us = now_us,

@@ -113,12 +113,14 @@ Result<void> BackupChain::add_record(const BackupItem& item) {
   counts_ = false;
   if (item.place.lsn < read_.lsn) return {};
   if (item.place.lsn == read_.lsn) {
-    if (item.place == read_) return {};
+    const bool same_position = item.place.segment == read_.segment && item.place.offset == read_.offset;
+    if (same_position && (!read_a_record_ || item.place.stamp == read_.stamp)) return {};
     return invalid(
         fmt::format("its record {} is not the one that came before as {}: the two are of different histories",
                     text(item.place), text(read_)));
   }
   read_ = item.place;
+  read_a_record_ = true;
   ASSIGN_OR_RETURN(const bool beyond, is_beyond(item.place));
   if (beyond) return {};
   counts_ = true;

@@ -64,6 +64,8 @@ class BackupChain {
   BackupPlace place_;
   // Of the last record that was read, also one beyond the target.
   BackupPlace read_;
+  // A snapshot begins behind a record that it does not hold, or behind a seal: the stamp need not be the record's.
+  bool read_a_record_ = false;
   // Of the record that was read last: whether it counts, and which objects are still to follow it.
   bool counts_ = true;
   std::vector<ObjectReference> awaited_;

@@ -132,14 +132,17 @@ void write_log_segment(kv::Transaction& transaction, const Namespace& space, con
   transaction.set(log_segment_key(space, segment.number), encode_log_segment(segment));
 }
 
+void write_stamped_log_segment(kv::Transaction& transaction, const Namespace& space, LogSegment segment) {
+  segment.after.fill('\xFF');
+  Bytes operand = encode_log_segment(segment);
+  append_le32(operand, 1);  // where the stamp goes
+  transaction.mutate(kv::MutationType::set_versionstamped_value, log_segment_key(space, segment.number), operand);
+}
+
 void write_log_seal(kv::Transaction& transaction, const Namespace& space, uint64_t number, uint64_t limit_bytes,
                     int64_t opened_us) {
-  Stamp placeholder;
-  placeholder.fill('\xFF');
-  Bytes operand =
-      encode_log_segment({.number = number, .after = placeholder, .limit_bytes = limit_bytes, .opened_us = opened_us});
-  append_le32(operand, 1);  // where the stamp goes
-  transaction.mutate(kv::MutationType::set_versionstamped_value, log_segment_key(space, number), operand);
+  write_stamped_log_segment(transaction, space,
+                            {.number = number, .limit_bytes = limit_bytes, .opened_us = opened_us});
 }
 
 Result<Stamp> read_first_kept(const kv::ReadTransaction& transaction, const Namespace& space) {

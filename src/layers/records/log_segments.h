@@ -63,6 +63,8 @@ Result<std::optional<LogSegment>> read_log_segment(const kv::ReadTransaction& tr
 Result<std::optional<LogSegment>> read_last_log_segment(const kv::ReadTransaction& transaction, const Namespace& space);
 void write_log_segment(kv::Transaction& transaction, const Namespace& space, const LogSegment& segment);
 // A row whose `after` is the versionstamp of this transaction; its totals are not known.
+// The same with the versionstamp of this transaction as `after`.
+void write_stamped_log_segment(kv::Transaction& transaction, const Namespace& space, LogSegment segment);
 void write_log_seal(kv::Transaction& transaction, const Namespace& space, uint64_t number, uint64_t limit_bytes,
                     int64_t opened_us);
 
