@@ -169,12 +169,12 @@ Result<records::Namespace> NamespaceLoader::reveal(const Reveal& reveal) {
         if (reveal.place.lsn > 0) {
           // Behind everything that was loaded, as a seal: what is put from now on is newer than this.
           records::write_stamped_log_segment(transaction, space_,
-                                     {.number = reveal.place.segment + 1,
-                                      .limit_bytes = options_.segment_bytes,
-                                      .opened_us = now_us,
-                                      .totals_known = true,
-                                      .before = {.records = reveal.place.lsn},
-                                      .previous_bytes = reveal.place.offset});
+                                             {.number = reveal.place.segment + 1,
+                                              .limit_bytes = options_.segment_bytes,
+                                              .opened_us = now_us,
+                                              .totals_known = true,
+                                              .before = {.records = reveal.place.lsn},
+                                              .previous_bytes = reveal.place.offset});
         }
         return reveal.also ? reveal.also(transaction, space_) : Result<void>();
       }));

@@ -141,8 +141,7 @@ void write_stamped_log_segment(kv::Transaction& transaction, const Namespace& sp
 
 void write_log_seal(kv::Transaction& transaction, const Namespace& space, uint64_t number, uint64_t limit_bytes,
                     int64_t opened_us) {
-  write_stamped_log_segment(transaction, space,
-                            {.number = number, .limit_bytes = limit_bytes, .opened_us = opened_us});
+  write_stamped_log_segment(transaction, space, {.number = number, .limit_bytes = limit_bytes, .opened_us = opened_us});
 }
 
 Result<Stamp> read_first_kept(const kv::ReadTransaction& transaction, const Namespace& space) {

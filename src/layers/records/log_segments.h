@@ -62,9 +62,9 @@ Result<std::optional<LogSegment>> read_log_segment(const kv::ReadTransaction& tr
                                                    uint64_t number);
 Result<std::optional<LogSegment>> read_last_log_segment(const kv::ReadTransaction& transaction, const Namespace& space);
 void write_log_segment(kv::Transaction& transaction, const Namespace& space, const LogSegment& segment);
-// A row whose `after` is the versionstamp of this transaction; its totals are not known.
 // The same with the versionstamp of this transaction as `after`.
 void write_stamped_log_segment(kv::Transaction& transaction, const Namespace& space, LogSegment segment);
+// So too; its totals are not known.
 void write_log_seal(kv::Transaction& transaction, const Namespace& space, uint64_t number, uint64_t limit_bytes,
                     int64_t opened_us);
 
