@@ -19,6 +19,12 @@ def server(request):
         assert running.stop() == 0, running.log()
 
 
+# Bytes that one commit may write on this server.
+@pytest.fixture
+def commit_limit(request, server):
+    return 10_000_000 if request.node.callspec.params["server"].endswith("limits") else 64 << 20
+
+
 @pytest.fixture
 def client(server):
     connection = server.client()
