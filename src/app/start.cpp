@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -61,6 +62,17 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Half of the descriptors are the store's: where it gets none for its next log or table, writes stop until a restart.
+size_t connections_within_limit(size_t wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  const size_t most = std::max<size_t>(limit.rlim_cur / 2, 1);
+  if (wanted <= most) return wanted;
+  log::warning("the limit of open files (ulimit -n) allows fewer connections than max-connections",
+               {{"open_files", static_cast<int64_t>(limit.rlim_cur)}, {"connections", most}});
+  return most;
 }
 
 // What a server is made of, in the order in which it is built; taken apart in reverse.
@@ -173,7 +185,7 @@ rest::ServerOptions Program::server_options() const {
   options.write_timeout_ms = settings_.write_timeout_ms;
   options.keep_alive_timeout_ms = settings_.keep_alive_timeout_ms;
   options.drain_timeout_ms = settings_.drain_timeout_ms;
-  options.max_connections = static_cast<size_t>(settings_.max_connections);
+  options.max_connections = connections_within_limit(static_cast<size_t>(settings_.max_connections));
   options.max_requests_in_flight = static_cast<size_t>(settings_.max_requests_in_flight);
   return options;
 }
