@@ -207,20 +207,16 @@ int64_t SimulatedDisk::used_space_locked() const {
 }
 
 void SimulatedDisk::watch_changes(std::function<void(int64_t number)> hook) {
-  std::lock_guard lock(mutex_);
-  hook_ = hook ? std::make_shared<const std::function<void(int64_t)>>(std::move(hook)) : nullptr;
+  std::lock_guard lock(hook_mutex_);
+  hook_ = std::move(hook);
 }
 
 IOStatus SimulatedDisk::begin(DiskCall call, const std::string& name, bool changes) {
-  std::shared_ptr<const std::function<void(int64_t)>> hook;
-  int64_t number = 0;
+  std::unique_lock hook_lock(hook_mutex_, std::defer_lock);
+  if (changes) hook_lock.lock();
   IOStatus status;
   {
     std::lock_guard lock(mutex_);
-    if (changes) {
-      hook = hook_;
-      number = ++changes_;
-    }
     if (has_fault_ && fault_.call == call && name.find(fault_.name_part) != std::string::npos) {
       ++matching_calls_;
       if (matching_calls_ >= fault_.nth && (fault_.times < 0 || matching_calls_ < fault_.nth + fault_.times)) {
@@ -234,7 +230,7 @@ IOStatus SimulatedDisk::begin(DiskCall call, const std::string& name, bool chang
       }
     }
   }
-  if (hook) (*hook)(number);
+  if (changes && ++changes_ && hook_) hook_(changes_);
   return status;
 }
 

@@ -5,7 +5,7 @@
 //                at any call of the file system, and what it does when a call fails. A cut costs a copy in memory.
 // Ownership:     owns all files; handles share them. A copy shares nothing with its original: the store that still runs
 //                on the original cannot reach it.
-// Thread safety: any thread. The hook runs on the thread that made the call, outside of the lock.
+// Thread safety: any thread. The hook runs on the thread that made the call.
 // Invariants:    what a power cut keeps of unsynced changes, the seed draws: any subset of the 4 KiB pages, some of
 // them
 //                torn between their sectors of 512 bytes; the file's old or new size, with zeros where pages are
@@ -85,7 +85,8 @@ class SimulatedDisk final : public rocksdb::FileSystem {
   // Damage that no crash leaves.
   void flip_bit(const std::string& name, uint64_t offset);
   int64_t used_space() const;
-  // Called before each call that changes something, with its number; nullptr: nobody.
+  // Called before each call that changes something, with its number; nullptr: nobody. One call at a time; returns when
+  // the last hook is no longer called, so that it may use what belongs to the caller. A hook must not call this.
   void watch_changes(std::function<void(int64_t number)> hook);
 
   using FileOptions = rocksdb::FileOptions;
@@ -172,8 +173,10 @@ class SimulatedDisk final : public rocksdb::FileSystem {
   int64_t failures_ = 0;
   std::string failed_name_;
   int64_t space_ = -1;
+
+  std::mutex hook_mutex_;  // before mutex_
   int64_t changes_ = 0;
-  std::shared_ptr<const std::function<void(int64_t)>> hook_;
+  std::function<void(int64_t)> hook_;
 
   static NodePointer directory_node();
   static std::string parent_of(const std::string& name);
