@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/base64.h"
+#include "base/hex.h"
 
 namespace strata::service {
 namespace {
@@ -60,18 +61,10 @@ Result<BytesView> key_of(const Object& object, Arena& arena) {
 
 template <size_t N>
 Result<void> parse_hex(std::string_view text, std::array<char, N>& out, std::string_view name) {
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-  };
   if (text.size() != 2 * N) return refuse(fmt::format("{} has the wrong length", name));
-  for (size_t i = 0; i < N; ++i) {
-    const int high = digit(text[2 * i]);
-    const int low = digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) return refuse(fmt::format("{} is not hexadecimal", name));
-    out[i] = static_cast<char>(high * 16 + low);
-  }
+  const std::optional<Bytes> bytes = decode_hex(text);
+  if (!bytes) return refuse(fmt::format("{} is not hexadecimal", name));
+  std::copy(bytes->begin(), bytes->end(), out.begin());
   return {};
 }
 

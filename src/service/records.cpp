@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/hex.h"
 #include "layers/records/apply.h"
 #include "layers/records/namespaces.h"
 #include "service/log_signal.h"
@@ -38,17 +39,7 @@ Result<void> check_scan(const ScanRequest& request) {
 
 }  // namespace
 
-std::string format_version(const Stamp& stamp) {
-  static constexpr char hex[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * stamp.size());
-  for (const char c : stamp) {
-    const auto byte = static_cast<unsigned char>(c);
-    text.push_back(hex[byte >> 4]);
-    text.push_back(hex[byte & 0xF]);
-  }
-  return text;
-}
+std::string format_version(const Stamp& stamp) { return to_hex(BytesView(stamp.data(), stamp.size())); }
 
 Records::Records(const kv::Database& database, const RecordsOptions& options)
     : database_(database), options_(options) {}

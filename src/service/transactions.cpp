@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "layers/records/apply.h"
@@ -22,12 +23,6 @@ using records::OperationType;
 
 // Of an object that is being staged, beside its key.
 constexpr size_t object_overhead_bytes = 1'024;
-
-std::string to_hex(BytesView bytes) {
-  std::string text;
-  for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return text;
-}
 
 Error no_such_transaction(std::string_view id) {
   return {ErrorCode::not_found, "transaction not found: " + printable(id, 64)};

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "base/base64.h"
+#include "base/hex.h"
 
 namespace strata::rest {
 namespace {
@@ -22,15 +23,6 @@ void append_number(Bytes& out, uint64_t value) {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
   out.append(digits, static_cast<size_t>(end - digits));
-}
-
-void append_hex(Bytes& out, BytesView bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back(digits[byte >> 4]);
-    out.push_back(digits[byte & 15]);
-  }
 }
 
 bool is_utf8(BytesView bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }

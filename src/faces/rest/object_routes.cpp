@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
+#include "base/hex.h"
 #include "faces/rest/byte_range.h"
 #include "faces/rest/namespace_handler.h"
 #include "service/objects.h"
@@ -42,15 +44,11 @@ void add_version(Response& response, std::string_view version) {
 
 Result<records::ObjectId> parse_object_id(BytesView text) {
   records::ObjectId id;
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-  bool legal = text.size() == 2 * id.size();
-  for (size_t i = 0; legal && i < id.size(); ++i) {
-    const int high = digit(text[2 * i]);
-    const int low = digit(text[2 * i + 1]);
-    legal = high >= 0 && low >= 0;
-    id[i] = static_cast<char>(high * 16 + low);
+  const std::optional<Bytes> bytes = decode_hex(text);
+  if (!bytes || bytes->size() != id.size()) {
+    return Error(ErrorCode::invalid_argument, "object must be 32 lower-case hexadecimal digits");
   }
-  if (!legal) return Error(ErrorCode::invalid_argument, "object must be 32 lower-case hexadecimal digits");
+  std::copy(bytes->begin(), bytes->end(), id.begin());
   return id;
 }
 

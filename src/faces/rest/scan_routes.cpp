@@ -5,35 +5,12 @@
 #include <charconv>
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "faces/rest/namespace_handler.h"
 #include "service/records.h"
 
 namespace strata::rest {
 namespace {
-
-// A cursor is the last key of the page before, in hexadecimal: keys may be any bytes.
-void append_hex(Bytes& out, BytesView bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  for (const char c : bytes) {
-    out.push_back(digits[static_cast<unsigned char>(c) >> 4]);
-    out.push_back(digits[static_cast<unsigned char>(c) & 0xF]);
-  }
-}
-
-Result<Bytes> decode_hex(BytesView text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-  Bytes bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    const int high = digit(text[i]);
-    const int low = digit(text[i + 1]);
-    if (high < 0 || low < 0) break;
-    bytes.push_back(static_cast<char>(high * 16 + low));
-  }
-  if (bytes.empty() || bytes.size() * 2 != text.size()) {
-    return Error(ErrorCode::invalid_argument, "cursor must be a nextCursor that this operation answered");
-  }
-  return bytes;
-}
 
 // What a request asks for, with the bytes that the options view.
 struct Scan {
@@ -45,7 +22,10 @@ Result<void> parse_scan(const Request& request, Scan& scan) {
   scan.request.name_space = request.param("namespace");
   service::ScanOptions& options = scan.request.options;
   if (const auto cursor = request.query("cursor"); cursor && !cursor->empty()) {
-    ASSIGN_OR_RETURN(scan.after, decode_hex(*cursor));
+    // The last key of the page before, in hexadecimal: keys may be any bytes.
+    std::optional<Bytes> after = decode_hex(*cursor);
+    if (!after) return Error(ErrorCode::invalid_argument, "cursor must be a nextCursor that this operation answered");
+    scan.after = *std::move(after);
     options.after = scan.after;
   }
   if (const auto limit = request.query("limit")) {

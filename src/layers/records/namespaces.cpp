@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex.h"
+
 namespace strata::records {
 namespace {
 
@@ -118,9 +120,7 @@ Result<Bytes> ensure_store_id(kv::Transaction& transaction, BytesView random) {
 }
 
 std::string format_log_id(BytesView store_id, const Namespace& space) {
-  std::string text;
-  for (const char c : store_id) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return text + fmt::format("-{}", space.id);
+  return fmt::format("{}-{}", to_hex(store_id), space.id);
 }
 
 Result<Namespace> begin_hidden_namespace(kv::Transaction& transaction, int64_t wall_us) {
