@@ -129,7 +129,8 @@ Result<Snapshot> Backups::copy_namespace(std::string_view name_space, records::B
   const BackupPlace start = place_of(before.end);
   ASSIGN_OR_RETURN(LogReader reader,
                    log_.read({}, {.name_space = name_space, .after = before.end.position, .log_id = before.log_id}));
-  ASSIGN_OR_RETURN(const LogPin pin, log_.pin({}, name_space, before.end.position));
+  // Where the reader stands: the segment of the last record itself may be gone, as after a restore.
+  ASSIGN_OR_RETURN(const LogPin pin, log_.pin({}, name_space, reader.position()));
   Copy copy(*this, name_space, sink, stop);
   RETURN_IF_ERROR(copy.begin(records::BackupKind::snapshot, before.log_id, start));
   for (const Copy::ReadPage read_page : {records::copy_values, records::copy_rows, records::copy_object_heads}) {
