@@ -159,7 +159,8 @@ void Program::make_services() {
                                    .age_us = settings_.transaction_age_seconds * 1'000'000});
   backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
                                                 service::BackupsOptions{.directory = settings_.database + "/backups"});
-  service::ReplicaOptions replica{.durability = durability};
+  service::ReplicaOptions replica{.durability = durability,
+                                  .segment_bytes = static_cast<uint64_t>(settings_.log_segment_bytes)};
   replica.leader = {.url = settings_.follow, .api_key = settings_.follow_key, .ca_file = settings_.follow_ca};
   replica_ = std::make_unique<service::Replica>(*database_, signal_, *objects_, replica);
 }

@@ -177,7 +177,7 @@ Result<LogPin> Log::pin(const Context& context, std::string_view name_space, Log
   const Error gone(ErrorCode::gone, "what follows the position is no longer kept");
   ASSIGN_OR_RETURN(const auto tail, find_tail(context, name_space));
   const int64_t id = tail->space().id;
-  const uint64_t segment = std::max<uint64_t>(from.segment, 1);
+  ASSIGN_OR_RETURN(const uint64_t segment, segment_behind(context, *tail, from));
   {
     std::lock_guard lock(pins_->mutex);
     const auto first = pins_->first.find(id);
@@ -197,6 +197,19 @@ Result<LogPin> Log::pin(const Context& context, std::string_view name_space, Log
                                                      }));
   if (!first.empty() && first[0].number > segment) return gone;
   return pin;
+}
+
+// Of a segment that was read to its end nothing is needed: it may be gone, or never have been there, as in a log that
+// begins behind a backup.
+Result<uint64_t> Log::segment_behind(const Context& context, const LogTail& tail, LogPosition position) const {
+  if (position.segment == 0) return uint64_t{1};
+  ASSIGN_OR_RETURN(const auto next, run_transaction(shared_.database, context, *shared_.options.clock,
+                                                    shared_.options.durability, [&](kv::Transaction& transaction) {
+                                                      return read_log_segment(transaction.snapshot(), tail.space(),
+                                                                              position.segment + 1);
+                                                    }));
+  const bool at_its_end = next && next->totals_known && next->previous_bytes == position.offset;
+  return at_its_end ? next->number : position.segment;
 }
 
 }  // namespace strata::service

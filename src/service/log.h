@@ -118,6 +118,7 @@ class Log {
   std::shared_ptr<LogTail> known_tail(std::string_view name_space) const;
   std::shared_ptr<LogTail> tail_of(const std::string& name, const records::Namespace& space);
   void forget_tail(const LogTail& tail);
+  Result<uint64_t> segment_behind(const Context& context, const LogTail& tail, LogPosition position) const;
 
   Result<void> pass(LogTail& tail);
   Result<void> write_checkpoint(LogTail& tail, const LogEnd& end);

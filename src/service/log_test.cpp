@@ -211,6 +211,24 @@ TEST_F(LogService, APinHoldsBackWhatIsDropped) {
   EXPECT_GT(read_all(*log_).front().position.segment, 3u);
 }
 
+TEST_F(LogService, APinAtTheEndOfASegmentNeedsNothingOfIt) {
+  put("a", "1");
+  const LogPosition end = log_->status({}, "default")->end.position;
+  ASSERT_TRUE(log_->seal({}, "default").ok());
+  clock_.advance_us(2 * options().retention_age_us);
+  log_->run_pass(true);
+  ASSERT_TRUE(read_all(*log_).empty());
+  const auto pin = log_->pin({}, "default", end);
+  ASSERT_TRUE(pin.ok());
+  // What comes behind it is held.
+  put("b", "1");
+  ASSERT_TRUE(log_->seal({}, "default").ok());
+  clock_.advance_us(2 * options().retention_age_us);
+  log_->run_pass(true);
+  EXPECT_EQ(read_all(*log_, end).size(), 1u);
+  EXPECT_EQ(log_->pin({}, "default", {1, 0}).error().code(), ErrorCode::gone);
+}
+
 TEST_F(LogService, AReaderThatIsOvertakenIsTold) {
   retention_bytes_ = 1'000;
   restart();
