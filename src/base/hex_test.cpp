@@ -14,7 +14,8 @@ TEST(Hex, EveryByteComesBack) {
 }
 
 TEST(Hex, NothingElseIsDecoded) {
-  for (const BytesView text : {"0", "abc", "0G", "AB", "0x", " 0", "00 1", "0\n"}) EXPECT_FALSE(decode_hex(text)) << text;
+  for (const BytesView text : {"0", "abc", "0G", "AB", "0x", " 0", "00 1", "0\n"})
+    EXPECT_FALSE(decode_hex(text)) << text;
   // The neighbours of the digits.
   for (const char c : {'/', ':', '`', 'g', '\0', '\xff'}) {
     EXPECT_FALSE(decode_hex(Bytes(1, c) + "0"));

@@ -48,9 +48,7 @@ class Store {
     const auto written = records_.write({}, {.name_space = "default", .operations = operations});
     EXPECT_TRUE(written.ok()) << (written.ok() ? "" : written.error().message());
   }
-  void put(BytesView key, BytesView value) {
-    write({{.type = OperationType::put_value, .key = key, .value = value}});
-  }
+  void put(BytesView key, BytesView value) { write({{.type = OperationType::put_value, .key = key, .value = value}}); }
   void put_object(BytesView key, BytesView bytes) {
     auto writer = objects_.create({}, "default");
     ASSERT_TRUE(writer.ok() && (*writer)->append(bytes).ok());
@@ -81,8 +79,9 @@ class Store {
   }
 
   std::vector<std::string> back_up_log() {
-    const auto done = backups_.back_up_log(
-        {}, {.name_space = "default", .directory = *BackupPath::of_directory("wal", "x")}, std::make_shared<StopFlag>());
+    const auto done =
+        backups_.back_up_log({}, {.name_space = "default", .directory = *BackupPath::of_directory("wal", "x")},
+                             std::make_shared<StopFlag>());
     EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().message());
     std::vector<std::string> paths;
     for (const LogBackup& backup : *done) paths.push_back(backup.path);
@@ -155,9 +154,11 @@ void fill(Store& store) {
   store.write({{.type = OperationType::put_row, .key = "wide", .columns = columns}});
   const Bytes large = some_bytes(200'000, 5);
   for (const char* row : {"rowa", "rowb", "\xFF\xFF", "rowc"}) {
-    store.write({{.type = OperationType::put_row, .key = row, .columns = {{"a", "1"}, {"l", large}, {"m", large}, {"z", ""}}}});
+    store.write(
+        {{.type = OperationType::put_row, .key = row, .columns = {{"a", "1"}, {"l", large}, {"m", large}, {"z", ""}}}});
   }
-  for (const size_t size : {size_t{0}, size_t{1}, object_chunk_bytes, object_chunk_bytes + 1, 20 * object_chunk_bytes}) {
+  for (const size_t size :
+       {size_t{0}, size_t{1}, object_chunk_bytes, object_chunk_bytes + 1, 20 * object_chunk_bytes}) {
     store.put_object("object" + std::to_string(size), some_bytes(size, size));
   }
 }
@@ -311,7 +312,8 @@ TEST(NamespaceLoader, LeavesNothingUnlessItReveals) {
     records::MemorySource source(bytes);
     RETURN_IF_ERROR(chain.add(source));
     EXPECT_GT(store.keys(), keys + 100);
-    return loader->reveal({.name = "default", .place = chain.place()}).ok() ? Result<void>() : ErrorCode::already_exists;
+    return loader->reveal({.name = "default", .place = chain.place()}).ok() ? Result<void>()
+                                                                            : ErrorCode::already_exists;
   };
   EXPECT_EQ(load(snapshot).error().code(), ErrorCode::already_exists);
   EXPECT_EQ(store.keys(), keys);
