@@ -122,6 +122,15 @@ Future<void> commit_when_idle(const std::shared_ptr<TransactionState>& state, ui
   });
 }
 
+// What the engine says when it can write no more: nothing is known of an earlier attempt by it.
+bool says_nothing_of_earlier_attempts(ErrorCode code) {
+  return code == ErrorCode::io_error || code == ErrorCode::disk_full || code == ErrorCode::unavailable;
+}
+
+std::string unknown_message(const Error& error) {
+  return std::string(error_message(ErrorCode::commit_unknown_result)) + ": " + std::string(error.message());
+}
+
 enum class Retry { at_once, backed_off, never };
 
 Retry retry_of(ErrorCode code) {
@@ -161,6 +170,7 @@ Future<void> retry_transaction(const std::shared_ptr<TransactionState>& state, c
   uint64_t attempt = 0;
   std::vector<KeyRange> conflicting;
   bool is_final = false;
+  bool unknown = false;
   {
     std::lock_guard lock(state->mutex);
     if (state->phase == Phase::cancelled) return ErrorCode::transaction_cancelled;
@@ -168,6 +178,10 @@ Future<void> retry_transaction(const std::shared_ptr<TransactionState>& state, c
       return *unusable;
     }
     const Retry retry = retry_of(error.code());
+    if (error.code() == ErrorCode::commit_unknown_result && !state->unknown_since) {
+      state->unknown_since = state->read_version.value_or(0);
+    }
+    unknown = state->unknown_since.has_value() && says_nothing_of_earlier_attempts(error.code());
     const bool exhausted = state->retry_limit >= 0 && state->retries >= state->retry_limit;
     is_final = retry == Retry::never || exhausted;
     if (!is_final) {
@@ -186,6 +200,7 @@ Future<void> retry_transaction(const std::shared_ptr<TransactionState>& state, c
     state->start_attempt();
     std::lock_guard lock(state->mutex);
     state->phase = Phase::cancelled;
+    if (unknown) return Error(ErrorCode::commit_unknown_result, unknown_message(error));
     return error;
   }
   return sleep_us(delay_us).then([state, attempt, conflicting = std::move(conflicting)](Result<void>) -> Result<void> {

@@ -287,6 +287,7 @@ void Transaction::reset() {
     state_->max_retry_delay_ms = state_->database_options->max_retry_delay_ms;
     state_->started_us = state_->database_options->clock->steady_us();
     state_->retries = 0;
+    state_->unknown_since.reset();
     state_->back_off_us = first_back_off_us;
   }
   state_->start_attempt();
@@ -296,6 +297,11 @@ void Transaction::cancel() {
   state_->start_attempt();
   std::lock_guard lock(state_->mutex);
   state_->phase = TransactionState::Phase::cancelled;
+}
+
+std::optional<Version> Transaction::unknown_since() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->unknown_since;
 }
 
 std::vector<KeyRange> Transaction::conflicting_ranges() const {

@@ -203,6 +203,10 @@ class Transaction : public ReadTransaction {
   // Every outstanding and later call answers transaction_cancelled until reset.
   void cancel();
 
+  // An earlier attempt ended in commit_unknown_result: its commit, if there was one, is newer than this version.
+  // Whoever can recognise what it wrote need not write it again.
+  std::optional<Version> unknown_since() const;
+
   // With report_conflicting_keys, after not_committed: the read ranges that met a newer write.
   std::vector<KeyRange> conflicting_ranges() const;
 };

@@ -116,6 +116,8 @@ class TransactionState : public std::enable_shared_from_this<TransactionState> {
   int64_t max_retry_delay_ms;
   int64_t started_us;
   int64_t retries = 0;
+  // What the first attempt with an unknown result had read at.
+  std::optional<Version> unknown_since;
   int64_t back_off_us;
   Random random;
 

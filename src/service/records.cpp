@@ -102,13 +102,25 @@ Result<void> Records::write(const Context& context, const WriteRequest& request)
   for (const Operation& operation : request.operations) RETURN_IF_ERROR(records::validate(operation));
   if (request.operations.empty()) return require_namespace(context, request.name_space);
   int64_t written = 0;
+  bool is_unknown = false;
+  const int64_t wall_us = options_.clock->wall_us();
   Result<void> result = run(context, [&](kv::Transaction& transaction) -> Result<void> {
     // Serializable: a removal of the namespace at the same time conflicts, and no data is left behind by it.
     ASSIGN_OR_RETURN(const records::Namespace space, namespace_or_error(transaction, request.name_space));
-    RETURN_IF_ERROR(check_version(transaction, space, request));
     written = space.id;
-    return records::apply(transaction, space, request.operations, options_.clock->wall_us());
+    if (const std::optional<kv::Version> since = transaction.unknown_since()) {
+      // An attempt that did come through must not fail its own precondition, nor be applied over later writes.
+      const Bytes record = records::encode_log_record(wall_us, request.operations);
+      ASSIGN_OR_RETURN(const records::InLog found,
+                       records::find_in_log(transaction.snapshot(), space, *since, record, options_.log_search));
+      is_unknown = found == records::InLog::not_known;
+      if (found != records::InLog::no) return {};
+    }
+    RETURN_IF_ERROR(check_version(transaction, space, request));
+    return records::apply(transaction, space, request.operations, wall_us);
   });
+  // Others wrote more since than a request may read to find itself among it.
+  if (result.ok() && is_unknown) result = ErrorCode::commit_unknown_result;
   // Also when it is unknown whether the commit came through.
   if (options_.signal && written != 0) options_.signal->notify(written);
   return result;

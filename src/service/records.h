@@ -6,7 +6,8 @@
 // Invariants:    a write is answered after its commit, as durable as the store was opened for; it is all or nothing.
 //                A read sees every write that was answered before it began.
 // Errors:        not_found ("namespace not found: X") from every method that takes a namespace; invalid_argument and
-//                key_too_large for what can never be stored; precondition_failed; what the engine says.
+//                key_too_large for what can never be stored; precondition_failed; commit_unknown_result where it could
+//                not be found out whether the write came through; what the engine says.
 #pragma once
 
 #include <optional>
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "kv/database.h"
+#include "layers/records/log_record.h"
 #include "layers/records/operation.h"
 #include "layers/records/rows.h"
 #include "layers/records/scan.h"
@@ -45,6 +47,8 @@ struct RecordsOptions {
   kv::Durability durability = kv::Durability::sync;
   // Told of every namespace that was written to or removed; may be absent.
   LogSignal* signal = nullptr;
+  // For a write that was not told the outcome of an attempt of it.
+  records::LogSearchLimits log_search = {};
 };
 
 struct WriteRequest {

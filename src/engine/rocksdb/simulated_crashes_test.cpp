@@ -5,6 +5,7 @@
 
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "engine/rocksdb/testing/simulated_disk.h"
+#include "kv/database.h"
 
 namespace strata::kv {
 namespace {
@@ -94,6 +95,25 @@ TEST_F(SimulatedCrashes, ATornManifestIsCutBackToItsLastSync) {
     const Result<void> opened = open(cut);
     ASSERT_TRUE(opened.ok()) << opened.error().message();
   }
+}
+
+// The second attempt is refused, since writes have stopped; whether the first one is on the disk, nobody knows.
+TEST_F(SimulatedCrashes, AnUnknownCommitStaysUnknownWhenWritesStop) {
+  ASSERT_TRUE(open(disk).ok());
+  ASSERT_TRUE(put("k", "v", Durability::sync).ok());
+  disk->fail({DiskCall::sync, 1, ".log", false, 1});
+  const Database database(engine);
+  int attempts = 0;
+  const Result<void> done = database.run([&](Transaction& transaction) -> Result<void> {
+    EXPECT_EQ(transaction.unknown_since().has_value(), attempts++ > 0);
+    transaction.set_durability(Durability::sync);
+    transaction.set("k", "w");
+    return {};
+  });
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(attempts, 2);
+  EXPECT_EQ(done.error().code(), ErrorCode::commit_unknown_result);
+  EXPECT_NE(done.error().message().find("opened again"), std::string_view::npos) << done.error().message();
 }
 
 // Bytes that were synced are not what a power cut leaves: nothing is cut off for them.

@@ -281,4 +281,40 @@ Result<std::vector<StoredLogRecord>> read_log(const kv::ReadTransaction& transac
   return records;
 }
 
+Result<InLog> find_in_log(const kv::ReadTransaction& transaction, const Namespace& space, kv::Version after,
+                          BytesView record, const LogSearchLimits& limits) {
+  Stamp behind;
+  behind.fill('\xFF');
+  Bytes version;
+  append_be64(version, static_cast<uint64_t>(after));
+  std::copy(version.begin(), version.end(), behind.begin());
+  const auto end = prefix_end(log_prefix(space));
+  STRATA_ASSERT(end.has_value());
+  // Part by part, so that no record has to fit into memory. Its first part holds its length: whoever begins alike and
+  // goes on alike ends alike.
+  BytesView rest;
+  bool is_alike = false;
+  size_t parts = 0;
+  size_t bytes = 0;
+  kv::RangeIterator found(transaction, key_after(log_key(space, behind, UINT16_MAX)), *end,
+                          {.mode = kv::StreamingMode::iterator});
+  while (found.next()) {
+    ASSIGN_OR_RETURN(const LogKey key, parse_log_key(space, found.key()));
+    if (key.part == 0) {
+      rest = record;
+      is_alike = true;
+    }
+    is_alike = is_alike && found.value() == rest.substr(0, chunk_bytes);
+    if (is_alike) {
+      rest.remove_prefix(found.value().size());
+      if (rest.empty()) return InLog::yes;
+      continue;
+    }
+    bytes += found.value().size();
+    if (++parts >= limits.parts || bytes >= limits.bytes) return InLog::not_known;
+  }
+  RETURN_IF_ERROR(found.status());
+  return InLog::no;
+}
+
 }  // namespace strata::records

@@ -50,4 +50,18 @@ struct StoredLogRecord {
 Result<std::vector<StoredLogRecord>> read_log(const kv::ReadTransaction& transaction, const Namespace& space,
                                               const Stamp* after, size_t limit);
 
+// Of others' records that are read on the way.
+struct LogSearchLimits {
+  size_t parts = 20'000;
+  size_t bytes = 32u << 20;
+};
+
+enum class InLog { no, yes, not_known };
+
+// Whether a commit behind this version wrote exactly this record: how a writer that was not told the outcome of its
+// commit recognises it. not_known: there is more behind that version than the limits let it read. Another's record with
+// the same operations, made in the same microsecond, is taken for it.
+Result<InLog> find_in_log(const kv::ReadTransaction& transaction, const Namespace& space, kv::Version after,
+                          BytesView record, const LogSearchLimits& limits = {});
+
 }  // namespace strata::records

@@ -195,5 +195,48 @@ TEST_F(Log, PartsThatAreMissingAreFound) {
   EXPECT_EQ(damaged(log_prefix(space_) + "odd", false, "x"), ErrorCode::corruption);
 }
 
+// Some of several parts, some alike to the last byte but one.
+TEST_F(Log, ARecordIsFoundBehindAVersion) {
+  const Bytes large(250'000, 'l');
+  const Bytes other = large.substr(1) + "m";
+  const auto put = [](BytesView value) {
+    return Operation{.type = OperationType::put_value, .key = "k", .value = value};
+  };
+  const auto append = [&](BytesView value) {
+    run([&](kv::Transaction& transaction) -> Result<void> {
+      const Operation operation = put(value);
+      append_to_log(transaction, space_, 7, {&operation, 1});
+      return {};
+    });
+  };
+  const auto now = [&] {
+    return read([](const kv::ReadTransaction& transaction) { return transaction.get_read_version().get(); });
+  };
+  const auto find = [&](kv::Version after, BytesView value, const LogSearchLimits& limits = {}, int64_t wall_us = 7) {
+    return read([&](const kv::ReadTransaction& transaction) {
+      const Operation operation = put(value);
+      return find_in_log(transaction, space_, after, encode_log_record(wall_us, {&operation, 1}), limits);
+    });
+  };
+  const kv::Version start = now();
+  EXPECT_EQ(find(start, large), InLog::no);
+  append("small");
+  append(other);
+  const kv::Version before = now();
+  append(large);
+  append("small too");
+  for (const BytesView value : {BytesView("small"), BytesView(other), BytesView(large), BytesView("small too")}) {
+    EXPECT_EQ(find(start, value), InLog::yes);
+    EXPECT_EQ(find(start, value, {}, 8), InLog::no);
+    EXPECT_EQ(find(now(), value), InLog::no);
+  }
+  EXPECT_EQ(find(before, other), InLog::no);
+  EXPECT_EQ(find(before, large), InLog::yes);
+  EXPECT_EQ(find(start, large.substr(1)), InLog::no);
+  EXPECT_EQ(find(start, "small too", {.parts = 3}), InLog::not_known);
+  EXPECT_EQ(find(start, "small too", {.bytes = 300'000}), InLog::not_known);
+  EXPECT_EQ(find(start, "small", {.parts = 1, .bytes = 1}), InLog::yes);
+}
+
 }  // namespace
 }  // namespace strata::records
