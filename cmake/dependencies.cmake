@@ -8,6 +8,8 @@ find_package(RocksDB REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(pugixml REQUIRED)
 find_package(GTest REQUIRED)
 find_package(PkgConfig REQUIRED)
 # The prefix is not "zstd": its cached variables would be taken for those of RocksDB's Findzstd.

@@ -13,6 +13,8 @@ import sys
 # Part of src/ -> what it may include besides itself. A part is the longest of these names that a path starts with.
 BELOW_LAYERS = ("base", "tuple", "kv")
 ALGORITHMS = ("hnsw", "text", "archive", "wasm")
+# Places outside the store: they know nothing of keys or protocols of ours either.
+OUTSIDE = ("blobs",)
 LAYERS = ("layers/records", "layers/documents", "layers/vectors", "layers/files")
 FACES = ("faces/rest", "faces/grpc", "faces/fdb_c")
 ENGINES = ("engine/memory", "engine/rocksdb", "engine/remote", "engine/foundationdb")
@@ -22,17 +24,17 @@ ALLOWED = {
     "tuple": ("base",),
     "kv": ("base", "tuple"),
     **{engine: BELOW_LAYERS for engine in ENGINES},
-    **{algorithm: ("base",) for algorithm in ALGORITHMS},
+    **{part: ("base",) for part in ALGORITHMS + OUTSIDE},
     **{layer: BELOW_LAYERS + ALGORITHMS for layer in LAYERS},
-    "service": BELOW_LAYERS + LAYERS + ALGORITHMS,
+    "service": BELOW_LAYERS + LAYERS + ALGORITHMS + OUTSIDE,
     "faces/rest": ("base", "tuple", "service"),
     "faces/grpc": ("base", "tuple", "service"),
     # FoundationDB's C API is the core's own interface: it has no use case in between.
     "faces/fdb_c": BELOW_LAYERS + ENGINES + ("service",),
     "app": BELOW_LAYERS + ENGINES + ("service",) + FACES,
 }
-# Headers of a vendor -> the only part that includes them.
-VENDORS = {"rocksdb/": "engine/rocksdb", "foundationdb/": "engine/foundationdb", "curl/": "service"}
+# Headers of a vendor -> the only parts that include them.
+VENDORS = {"rocksdb/": ("engine/rocksdb",), "foundationdb/": ("engine/foundationdb",), "curl/": ("service", "blobs")}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 
@@ -68,9 +70,9 @@ def complaints_about(path, text, exists):
         return
     for number, quote, target in includes_of(text):
         where = "%s:%d" % (path, number)
-        for prefix, owner in VENDORS.items():
-            if target.startswith(prefix) and part is not None and part != owner:
-                yield "%s: only %s includes <%s...>" % (where, owner, prefix)
+        for prefix, owners in VENDORS.items():
+            if target.startswith(prefix) and part is not None and part not in owners:
+                yield "%s: only %s includes <%s...>" % (where, " and ".join(owners), prefix)
         if quote == "<":
             continue
         target_part = part_of(target)
