@@ -5,8 +5,8 @@
 // Thread safety: a BlobStore: any thread. A writer or reader: one at a time. Calls block; they belong on a thread of
 //                their own, never on one that serves requests.
 // Invariants:    a blob is under its name whole or not at all. A writer that dies unfinished leaves nothing there.
-// Errors:        not_found (no such blob), permission_denied (the other side refuses), unavailable (it cannot be reached,
-//                after retries), disk_full, io_error, operation_cancelled.
+// Errors:        not_found (no such blob), permission_denied (the other side refuses), unavailable (it cannot be
+//                reached, after retries), conflict (replaced meanwhile), disk_full, io_error, operation_cancelled.
 #pragma once
 
 #include <cstdint>

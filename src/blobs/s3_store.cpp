@@ -185,14 +185,13 @@ Result<std::unique_ptr<BlobReader>> S3Store::open(std::string_view name) {
 
 Result<BlobPage> S3Store::list(std::string_view prefix, std::string_view after, size_t limit) {
   S3Client client(options_, cancelled_);
-  S3Request request{.bucket = bucket_,
-                    .key = {},
-                    .query = {{"list-type", "2"},
-                              {"max-keys", std::to_string(limit)},
-                              {"prefix", prefix_ + std::string(prefix)}},
-                    .headers = {},
-                    .body = {},
-                    .answer_limit_bytes = 8u << 20};
+  S3Request request{
+      .bucket = bucket_,
+      .key = {},
+      .query = {{"list-type", "2"}, {"max-keys", std::to_string(limit)}, {"prefix", prefix_ + std::string(prefix)}},
+      .headers = {},
+      .body = {},
+      .answer_limit_bytes = 8u << 20};
   if (!after.empty()) request.query.emplace_back("start-after", prefix_ + std::string(after));
   ASSIGN_OR_RETURN(const S3Answer answer, client.send(request));
   ASSIGN_OR_RETURN(const pugi::xml_document document, parse_answer(answer.body));
@@ -216,8 +215,8 @@ Result<void> S3Store::remove(std::string_view name) {
   RETURN_IF_ERROR(validate_blob_name(name));
   S3Client client(options_, cancelled_);
   const std::string key = prefix_ + std::string(name);
-  const Result<S3Answer> answer = client.send(
-      {.method = "DELETE", .bucket = bucket_, .key = key, .query = {}, .headers = {}, .body = {}});
+  const Result<S3Answer> answer =
+      client.send({.method = "DELETE", .bucket = bucket_, .key = key, .query = {}, .headers = {}, .body = {}});
   if (!answer.ok() && answer.error().code() != ErrorCode::not_found) return answer.error();
   return {};
 }
