@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Values over HTTP, side by side with others: durable puts against redis and etcd, gets against a hello-world server.
+"""Values over HTTP, side by side with others: durable puts against redis and etcd, gets against a hello-world server;
+readers of the log, and what the log costs its writers.
 
 Every system in turn, then all again: 5 runs each, median and range. wrk (64 connections, 1 thread) drives the HTTP
 servers, redis-benchmark (64 clients, 1 thread) redis, whose protocol costs its client less. Server and generator share
@@ -12,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -128,6 +130,55 @@ class Strata(Peer):
         return result
 
 
+class LogReaders(Strata):
+    """GET /log of everything, by one client that counts what comes and looks at nothing."""
+
+    def __init__(self, arguments, directory, readers):
+        super().__init__(arguments, directory, "put", "--durability", "async")
+        self.name = f"{readers} reader" + "s" * (readers > 1)
+        self.readers = readers
+        self.records = self.last()
+        while self.records < arguments.records:
+            run_wrk(self.port, 1, "put", str(self.keys), str(VALUE_BYTES))
+            self.records = self.last()
+
+    def last(self):
+        """How many records there are."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("GET", "/api/v1/default/stats")
+        stats = json.loads(connection.getresponse().read())
+        connection.close()
+        return stats["opsReceived"]
+
+    def load(self, seconds):
+        began = time.monotonic()
+        streams = []
+        for _ in range(self.readers):
+            stream = socket.create_connection(("127.0.0.1", self.port))
+            stream.sendall(b"GET /api/v1/default/log HTTP/1.1\r\nHost: h\r\n\r\n")
+            stream.setblocking(False)
+            streams.append(stream)
+        buffer = bytearray(1 << 20)
+        total = 0
+        tails = {stream: b"" for stream in streams}
+        while tails:
+            ready, _, _ = select.select(list(tails), [], [], 60)
+            for stream in ready:
+                count = stream.recv_into(buffer)
+                total += count
+                tails[stream] = (tails[stream] + buffer[max(0, count - 1000):count])[-1000:]
+                if count == 0:
+                    sys.exit("a stream broke off")
+                if tails[stream].endswith(b"\r\n0\r\n\r\n"):
+                    last = int(re.findall(rb'"lsn":(\d+)', tails.pop(stream))[-1])
+                    if last != self.records:
+                        sys.exit(f"a stream ended at record {last} of {self.records}")
+                    stream.close()
+        elapsed = time.monotonic() - began
+        self.notes.setdefault("MB/s", []).append(total / elapsed / 1e6)
+        return self.readers * self.records, self.readers * self.records / elapsed
+
+
 class Redis(Peer):
     def __init__(self, arguments, directory):
         port = free_port()
@@ -225,18 +276,27 @@ def main():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--keys", type=int, default=100_000)
-    parser.add_argument("only", nargs="?", choices=["put", "get"])
+    parser.add_argument("--records", type=int, default=500_000, help="of the log that is read, at least")
+    parser.add_argument("--in-process", default=str(REPOSITORY / "build/release/bench/records/bench_records"))
+    parser.add_argument("only", nargs="?", choices=["put", "get", "log"])
     arguments = parser.parse_args()
     for tool in ("wrk", "redis-server", "redis-benchmark", "etcd"):
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing: apt-get install wrk redis-server etcd-server")
     print(f"{CLIENTS} clients, {VALUE_BYTES}-byte values, {arguments.keys:,} keys, {os.cpu_count()} cores shared with the "
           f"generator, {arguments.runs} runs of {arguments.seconds} s each")
-    if arguments.only != "get":
+    if arguments.only in (None, "put"):
         compare("Durable PUT: answered when on disk", arguments, lambda d: Strata(arguments, d, "put"),
                 [lambda d: Redis(arguments, d), lambda d: Etcd(arguments, d)], [">= 0.7", ">= 5"])
-    if arguments.only != "put":
+    if arguments.only in (None, "get"):
         compare("GET", arguments, lambda d: Strata(arguments, d, "get"), [lambda d: Hello(arguments, d)], [">= 0.85"])
+    if arguments.only in (None, "log"):
+        for readers in (1, 2):
+            compare(f"Records of a log over HTTP (target 300,000/s), {arguments.records:,} at least", arguments,
+                    lambda d: LogReaders(arguments, d, readers), [], [])
+        print(flush=True)
+        subprocess.run([arguments.in_process, "--rounds", str(arguments.runs), "--seconds", str(arguments.seconds),
+                        "--directory", arguments.directory], check=False)
 
 
 if __name__ == "__main__":

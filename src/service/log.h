@@ -104,6 +104,8 @@ class Log {
   void run_pass(bool all);
 
   const LogCounters& counters() const { return shared_.counters; }
+  // All logs together as the last passes left them; since the oldest one.
+  LogTail::Kept kept() const;
 
  private:
   // How far back each namespace's log must be kept, and how far it is being dropped.
@@ -123,8 +125,7 @@ class Log {
   Result<void> pass(LogTail& tail);
   Result<void> write_checkpoint(LogTail& tail, const LogEnd& end);
   Result<void> drop_segments(LogTail& tail, const LogEnd& end);
-  Result<std::optional<uint64_t>> choose_first(const kv::ReadTransaction& transaction, const LogTail& tail,
-                                               const LogEnd& end) const;
+  size_t choose_first(const std::vector<records::LogSegment>& segments, const LogEnd& end) const;
   std::vector<std::shared_ptr<LogTail>> tails_to_pass(bool all);
   void loop();
 

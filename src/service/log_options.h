@@ -28,6 +28,9 @@ struct LogOptions {
 };
 
 struct LogCounters {
+  // That the end of a log was moved over.
+  Counter records;
+  Counter record_bytes;
   Counter records_read;
   Counter segments_opened;
   Counter segments_dropped;

@@ -137,10 +137,8 @@ Result<void> Log::write_checkpoint(LogTail& tail, const LogEnd& end) {
                          });
 }
 
-// The first segment to keep; nullopt: as it is.
-Result<std::optional<uint64_t>> Log::choose_first(const kv::ReadTransaction& transaction, const LogTail& tail,
-                                                  const LogEnd& end) const {
-  ASSIGN_OR_RETURN(const auto segments, read_log_segments(transaction, tail.space(), 0, max_dropped + 1));
+// Which of these to keep as the first.
+size_t Log::choose_first(const std::vector<LogSegment>& segments, const LogEnd& end) const {
   const int64_t oldest_us = shared_.options.clock->wall_us() - shared_.options.retention_age_us;
   size_t first = 0;
   while (first + 1 < segments.size() && segments[first + 1].number <= end.active) {
@@ -149,37 +147,48 @@ Result<std::optional<uint64_t>> Log::choose_first(const kv::ReadTransaction& tra
     if (!too_much && segments[first + 1].opened_us > oldest_us) break;
     ++first;
   }
-  if (first == 0) return std::optional<uint64_t>();
-  return std::optional<uint64_t>(segments[first].number);
+  return first;
 }
 
 Result<void> Log::drop_segments(LogTail& tail, const LogEnd& end) {
   const int64_t id = tail.space().id;
-  uint64_t dropped = 0;
-  RETURN_IF_ERROR(
-      run_transaction(shared_.database, {}, *shared_.options.clock, shared_.options.durability,
-                      [&](kv::Transaction& transaction) -> Result<void> {
-                        dropped = 0;
-                        RETURN_IF_ERROR(require_namespace(transaction, tail.name(), tail.space()));
-                        ASSIGN_OR_RETURN(auto first, choose_first(transaction, tail, end));
-                        if (!first) return {};
-                        {
-                          // Before the commit: from here on no pin asks for what it takes away.
-                          std::lock_guard lock(pins_->mutex);
-                          const auto pinned = pins_->pinned.find(id);
-                          if (pinned != pins_->pinned.end()) first = std::min(*first, *pinned->second.begin());
-                          pins_->first[id] = *first;
-                        }
-                        ASSIGN_OR_RETURN(const auto segments, read_log_segments(transaction, tail.space(), 0, 1));
-                        if (segments.empty() || segments[0].number >= *first) return {};
-                        ASSIGN_OR_RETURN(const auto kept, read_log_segment(transaction, tail.space(), *first));
-                        if (!kept) return Error(ErrorCode::corruption, "a segment of the log is missing");
-                        drop_log_segments(transaction, tail.space(), *kept);
-                        dropped = *first - segments[0].number;
-                        return {};
-                      }));
-  shared_.counters.segments_dropped.add(dropped);
+  size_t first = 0;
+  LogTail::Kept kept;
+  RETURN_IF_ERROR(run_transaction(
+      shared_.database, {}, *shared_.options.clock, shared_.options.durability,
+      [&](kv::Transaction& transaction) -> Result<void> {
+        first = 0;
+        RETURN_IF_ERROR(require_namespace(transaction, tail.name(), tail.space()));
+        ASSIGN_OR_RETURN(const auto segments, read_log_segments(transaction, tail.space(), 0, max_dropped + 1));
+        if (segments.empty()) return {};
+        first = choose_first(segments, end);
+        {
+          // Before the commit: from here on no pin asks for what it takes away.
+          std::lock_guard lock(pins_->mutex);
+          const auto pinned = pins_->pinned.find(id);
+          const uint64_t held = pinned != pins_->pinned.end() ? *pinned->second.begin() : UINT64_MAX;
+          while (first > 0 && segments[first].number > held) --first;
+          pins_->first[id] = segments[first].number;
+        }
+        kept = {.weight = end.totals.weight - segments[first].before.weight, .since_us = segments[first].opened_us};
+        if (first > 0) drop_log_segments(transaction, tail.space(), segments[first]);
+        return {};
+      }));
+  shared_.counters.segments_dropped.add(first);
+  tail.set_kept(kept);
   return {};
+}
+
+LogTail::Kept Log::kept() const {
+  std::lock_guard lock(tails_mutex_);
+  LogTail::Kept all;
+  for (const auto& [name, tail] : tails_) {
+    const LogTail::Kept kept = tail->kept();
+    if (kept.since_us == 0) continue;
+    all.weight += kept.weight;
+    all.since_us = all.since_us == 0 ? kept.since_us : std::min(all.since_us, kept.since_us);
+  }
+  return all;
 }
 
 }  // namespace strata::service

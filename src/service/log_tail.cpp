@@ -109,6 +109,7 @@ Result<void> LogTail::load(const Context& context) {
   struct Loaded {
     std::optional<records::LogCheckpoint> checkpoint;
     std::optional<LogSegment> known;
+    uint64_t last = 0;
   };
   ASSIGN_OR_RETURN(const Loaded loaded,
                    run_transaction(shared_.database, context, *shared_.options.clock, shared_.options.durability,
@@ -118,6 +119,7 @@ Result<void> LogTail::load(const Context& context) {
                                      Loaded result;
                                      ASSIGN_OR_RETURN(result.checkpoint, read_log_checkpoint(snapshot, space_));
                                      ASSIGN_OR_RETURN(result.known, read_last_log_segment(snapshot, space_));
+                                     if (result.known) result.last = result.known->number;
                                      while (result.known && !result.known->totals_known) {
                                        const uint64_t before = result.known->number - 1;
                                        ASSIGN_OR_RETURN(result.known, read_log_segment(snapshot, space_, before));
@@ -139,6 +141,8 @@ Result<void> LogTail::load(const Context& context) {
   }
   const auto& checkpoint = loaded.checkpoint;
   if (checkpoint && checkpoint->position.segment >= walked_.active) {
+    // It is stored behind the row of its segment. Believing it, the walk would look for that row for ever.
+    if (checkpoint->position.segment > loaded.last) return contradiction(name_, checkpoint->position.segment);
     walked_ = {.position = checkpoint->position,
                .stamp = checkpoint->stamp,
                .totals = checkpoint->totals,
@@ -166,6 +170,9 @@ Result<LogTail::Step> LogTail::read_step(const Context& context) {
         }
         step.overtaken = walked_.active > 0 ? !step.active : !segments.empty() && segments[0].number != 1;
         if (step.overtaken) return step;
+        if (segments.size() == 2 && segments[1].number != segments[0].number + 1) {
+          return contradiction(name_, segments[1].number);
+        }
         ASSIGN_OR_RETURN(
             step.page,
             read_log_page(snapshot, space_, {.after = walked_.passed, .last = last_stamp, .max_bytes = step_bytes}));
@@ -209,6 +216,8 @@ void LogTail::count(const records::RawLogRecord& record, const records::LogRecor
   walked_.totals.operations += summary.operations;
   walked_.totals.bytes += record.bytes.size();
   walked_.totals.weight += summary.weight;
+  shared_.counters.records.add();
+  shared_.counters.record_bytes.add(record.bytes.size());
   add_waypoint({walked_.position, walked_.stamp, walked_.totals.records});
 }
 
@@ -276,6 +285,16 @@ std::optional<LogTail::Waypoint> LogTail::waypoint_before(LogPosition position) 
   --found;
   if (found->first.segment != position.segment) return std::nullopt;
   return found->second;
+}
+
+void LogTail::set_kept(const Kept& kept) {
+  std::lock_guard lock(mutex_);
+  kept_ = kept;
+}
+
+LogTail::Kept LogTail::kept() const {
+  std::lock_guard lock(mutex_);
+  return kept_;
 }
 
 void LogTail::add_waypoint(const Waypoint& waypoint) {

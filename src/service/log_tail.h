@@ -61,6 +61,14 @@ class LogTail {
   // Keeps it where none is near.
   void add_waypoint(const Waypoint& waypoint);
 
+  // What the log holds, as the last background pass left it.
+  struct Kept {
+    uint64_t weight = 0;
+    int64_t since_us = 0;  // the first segment was opened then; 0: no pass has looked
+  };
+  void set_kept(const Kept& kept);
+  Kept kept() const;
+
  private:
   struct Step;
   Result<void> walk(const Context& context);
@@ -89,6 +97,7 @@ class LogTail {
   bool walking_ = false;
   std::vector<Promise<void>> waiting_;
   std::map<LogPosition, Waypoint> waypoints_;
+  Kept kept_;
 };
 
 // Serializable: who writes under the namespace's number conflicts with its removal.

@@ -318,5 +318,63 @@ TEST_F(LogService, ABrokenSegmentRowIsCorruption) {
   EXPECT_EQ(reader->next({}).error().code(), ErrorCode::corruption);
 }
 
+TEST_F(LogService, ARowThatIsMissingIsCorruptionAndNoEndlessWalk) {
+  for (int i = 0; i < 20; ++i) put("k", Bytes(200, 'v'));
+  log_->run_pass(true);
+  ASSERT_EQ(end().active, 5u);
+  const records::Namespace space = records::make_namespace(1);
+  const auto clear = [&](uint64_t number) {
+    ASSERT_TRUE(database_
+                    .run([&](kv::Transaction& transaction) -> Result<void> {
+                      transaction.clear(records::log_segment_key(space, number));
+                      return {};
+                    })
+                    .ok());
+    restart();
+    EXPECT_EQ(log_->status({}, "default").error().code(), ErrorCode::corruption);
+    log_->run_pass(true);
+    EXPECT_EQ(log_->counters().failed_passes.value(), 1u);
+  };
+  // The one that the checkpoint is in; then, without the checkpoint, one in the middle.
+  clear(5);
+  ASSERT_TRUE(database_
+                  .run([&](kv::Transaction& transaction) -> Result<void> {
+                    transaction.clear(records::log_checkpoint_key(space));
+                    ASSIGN_OR_RETURN(auto segment, records::read_log_segment(transaction, space, 4));
+                    segment->totals_known = false;
+                    segment->before = {};
+                    segment->previous_bytes = 0;
+                    write_log_segment(transaction, space, *segment);
+                    return {};
+                  })
+                  .ok());
+  clear(3);
+}
+
+TEST_F(LogService, MetricsTellWhatIsThere) {
+  EXPECT_EQ(log_->kept().since_us, 0);
+  retention_bytes_ = 2'000;
+  restart();
+  put("k", "v");
+  const int64_t since_us = clock_.wall_us();
+  log_->run_pass(true);
+  EXPECT_EQ(log_->counters().records.value(), 1u);
+  EXPECT_EQ(log_->counters().record_bytes.value(), record_bytes("k", "v"));
+  EXPECT_EQ(log_->kept().weight, record_bytes("k", "v"));
+  EXPECT_EQ(log_->kept().since_us, since_us);
+  clock_.advance_us(1'000'000);
+  ASSERT_TRUE(records_.ensure_namespace({}, "other").ok());
+  put("k", "v", "other");
+  log_->run_pass(true);
+  EXPECT_EQ(log_->kept().weight, 2 * record_bytes("k", "v"));
+  EXPECT_EQ(log_->kept().since_us, since_us);
+  for (int i = 0; i < 20; ++i) put("k", Bytes(200, 'v'));
+  log_->run_pass(true);
+  EXPECT_EQ(log_->counters().records.value(), 22u);
+  EXPECT_GT(log_->kept().since_us, since_us);
+  EXPECT_LT(log_->kept().weight, 2'100u);
+  EXPECT_GT(log_->kept().weight, 1'000u);
+}
+
 }  // namespace
 }  // namespace strata::service

@@ -1,14 +1,15 @@
-"""The commands of docs/log.md and docs/backups.md, as they stand, against a server."""
+"""The commands of docs/log.md and docs/backups.md, as they stand, against a server; what they name exists."""
 
 import os
 import re
 import shutil
 import stat
 import subprocess
+import time
 
 import pytest
 
-from log_reading import put
+from log_reading import Follower, put
 from strata_server import REPOSITORY, Server, b64, binary
 
 DATA = "/var/lib/strata"
@@ -89,6 +90,36 @@ def test_the_page_of_backups(tmp_path):
         client = server.client()
         assert client.get("/api/v1/default/kv/greeting").json["value"] == b64(b"bye")
         assert client.get("/api/v1/copy/kv/greeting").json["value"] == b64(b"hello")
+
+
+def test_the_metrics_of_the_log():
+    """Those that the page names are those that there are, and they tell what was written."""
+    with Server("--log-segment-bytes", "1024", "--log-retention-bytes", "4096", engine="memory") as server:
+        client = server.client()
+        for i in range(40):
+            put(client, "/api/v1/default", f"k{i}", b"v" * 300)
+
+        def metrics():
+            text = client.get("/metrics").body.decode()
+            return {name: float(found) for name, found in re.findall(r"^(strata_log_\w+) (\S+)$", text, re.MULTILINE)}
+
+        deadline = time.monotonic() + 30
+        while metrics()["strata_log_segments_dropped_total"] < 5 or metrics()["strata_log_kept_bytes"] == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert set(metrics()) == set(re.findall(r"`(strata_log_\w+)`", (REPOSITORY / "docs" / "log.md").read_text()))
+        with Follower(server.port, "/api/v1/default") as follower:
+            follower.next()
+            found = metrics()
+            assert found["strata_log_records_total"] == 40
+            assert 40 * 300 < found["strata_log_record_bytes_total"] < 40 * 400
+            assert found["strata_log_records_read_total"] > 0
+            assert found["strata_log_readers"] == 1
+            assert 1024 < found["strata_log_kept_bytes"] < 4096 + 1024
+            assert 0 < found["strata_log_oldest_kept_seconds"] < 60
+            assert found["strata_log_segments_opened_total"] > 5
+            assert found["strata_log_passes_total"] > 0
+            assert found["strata_log_failed_passes_total"] == 0
 
 
 @pytest.mark.parametrize("page", ["log.md", "backups.md"])

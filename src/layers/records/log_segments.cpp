@@ -78,7 +78,9 @@ Bytes encode_log_segment(const LogSegment& segment) {
 }
 
 Result<LogSegment> decode_log_segment(uint64_t number, BytesView bytes) {
-  if (number == 0 || bytes.size() != segment_bytes || bytes[0] != format) return broken("segment row");
+  // No log gets to the largest number: there is always a next one.
+  if (number == 0 || number == UINT64_MAX || bytes.size() != segment_bytes || bytes[0] != format)
+    return broken("segment row");
   Fields fields(bytes.substr(1));
   LogSegment segment{.number = number};
   segment.after = fields.stamp();
@@ -89,7 +91,7 @@ Result<LogSegment> decode_log_segment(uint64_t number, BytesView bytes) {
   segment.before = fields.totals();
   segment.previous_bytes = fields.number();
   const bool empty = segment.before == LogTotals() && segment.previous_bytes == 0;
-  if (known > 1 || (known == 0 && !empty)) return broken("segment row");
+  if (known > 1 || (known == 0 && !empty) || segment.opened_us < 0) return broken("segment row");
   return segment;
 }
 
