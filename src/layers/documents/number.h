@@ -51,6 +51,10 @@ class Number {
     return std::nullopt;
   }
 
+  // Above INT64_MAX.
+  bool is_big() const { return kind_ == Kind::big_integer; }
+  uint64_t as_big() const { return big_; }
+
   // Doubles here are finite: JSON has no others.
   friend std::strong_ordering operator<=>(const Number& a, const Number& b) {
     if (a.kind_ != Kind::real && b.kind_ != Kind::real) {
