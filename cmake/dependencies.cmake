@@ -15,6 +15,7 @@ find_package(PkgConfig REQUIRED)
 # The prefix is not "zstd": its cached variables would be taken for those of RocksDB's Findzstd.
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(libutf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 # No .pc file: a header and a library.
