@@ -11,6 +11,8 @@ POINTS = {
     "after a log was written ahead, before that is synced": ("fill", "after", ".log", 30),
     "when the filler of a log is cut off": ("truncate", "after", ".log", 4),
     "while a memtable is flushed": ("write", "half", ".sst", 6),
+    "while large values leave the memtable": ("write", "half", ".blob", 6),
+    "after a blob file's sync": ("sync", "after", ".blob", 3),
     "after a table's sync": ("sync", "after", ".sst", 3),
     "while the manifest is written": ("write", "half", "MANIFEST-", 5),
     "after the manifest is written, before its sync": ("write", "after", "MANIFEST-", 5),
@@ -21,6 +23,7 @@ POINTS = {
     "after CURRENT names another manifest": ("rename", "after", "CURRENT", 1),
     "while an old log is removed": ("unlink", "after", ".log", 3),
     "while an old table is removed": ("unlink", "after", ".sst", 3),
+    "while an old blob file is removed": ("unlink", "after", ".blob", 2),
     "while the store's format is written": ("write", "half", "STRATA-FORMAT", 1),
     "after the store's format has its name": ("rename", "after", "STRATA-FORMAT", 1),
 }

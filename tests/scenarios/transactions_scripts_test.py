@@ -66,6 +66,18 @@ SINGLE_CALLS = r"""
 TXN=$(curl -s -X POST http://localhost:4000/api/v1/default/tx/begin \
   -d '{
     "operation": "put",
+    "entryType": "kv"
+  }' | jq -r .txnId)
+curl -X POST http://localhost:4000/api/v1/default/tx/${TXN}/kv \
+  -d '{
+    "key": "account:alice",
+    "value": "MTAwMA=="
+  }'
+curl -X POST http://localhost:4000/api/v1/default/tx/${TXN}/commit
+curl http://localhost:4000/api/v1/default/kv/account:alice
+TXN=$(curl -s -X POST http://localhost:4000/api/v1/default/tx/begin \
+  -d '{
+    "operation": "put",
     "entryType": "row"
   }' | jq -r .txnId)
 curl -X POST http://localhost:4000/api/v1/default/tx/${TXN}/row \
@@ -135,5 +147,6 @@ def test_single_calls(run, tmp_path):
     body = os.urandom(300_000)
     (tmp_path / "backup.tar.gz").write_bytes(body)
     out = script(SINGLE_CALLS)
+    assert '{"value":"MTAwMA==","found":true}' in out
     assert '"found":false' in out
     assert (tmp_path / "document.pdf").read_bytes() == body

@@ -19,6 +19,7 @@ void BatchBuilder::clear() {
   overlay_.clear();
   cleared_.clear();
   arena_ = Arena();
+  large_bytes_ = 0;
   iterator_.reset();
   overlaid_ = false;
 }
@@ -34,6 +35,7 @@ void BatchBuilder::write(BytesView key, Written value) {
 void BatchBuilder::put_into_batch(BytesView key, const Written& value) {
   if (value) {
     batch_.Put(to_slice(key), to_slice(*value));
+    if (value->size() >= large_value_bytes_) large_bytes_ += value->size();
   } else {
     batch_.Delete(to_slice(key));
   }
@@ -107,10 +109,12 @@ Result<bool> BatchBuilder::find_keys(BytesView begin, BytesView end, std::vector
     read.max_skippable_internal_keys = 4 * most_single_deletes;
     iterator_.reset(db_.NewIterator(read));
   }
+  size_t large = 0;
   for (iterator_->Seek(to_slice(begin)); iterator_->Valid(); iterator_->Next()) {
     const BytesView key = to_view(iterator_->key());
     if (key >= end) return true;
-    if (keys.size() == most_single_deletes) return false;
+    large += iterator_->value().size() >= large_value_bytes_ ? 1 : 0;
+    if (keys.size() == most_single_deletes || large > most_large_deletes) return false;
     keys.push_back(arena_.copy(key));
   }
   if (iterator_->status().IsIncomplete()) return false;

@@ -27,8 +27,11 @@ class BatchBuilder {
  public:
   // Clears of up to this many keys become deletions of each: a range tombstone costs every later read of the range.
   static constexpr size_t most_single_deletes = 512;
+  // Of large values fewer, since looking at a key reads its value; more than what one request of 1 MiB leaves.
+  static constexpr size_t most_large_deletes = 16;
 
-  BatchBuilder(rocksdb::DB& db, size_t value_limit_bytes) : db_(db), value_limit_bytes_(value_limit_bytes) {}
+  BatchBuilder(rocksdb::DB& db, size_t value_limit_bytes, size_t large_value_bytes = SIZE_MAX)
+      : db_(db), value_limit_bytes_(value_limit_bytes), large_value_bytes_(large_value_bytes) {}
 
   // An error leaves the batch half built: clear() and start again without that transaction.
   Result<void> add(const CommitRequest& request, const Committed& committed);
@@ -38,8 +41,11 @@ class BatchBuilder {
 
   // Of what was added since clear(). Called once, after the last add.
   rocksdb::WriteBatch& finish();
-  // Of the batch as it is.
-  size_t range_deletions() const { return cleared_.size(); }
+  // The range deletions of the batch as it is: disjoint, begin to end.
+  using Cleared = std::map<BytesView, BytesView, std::less<>>;
+  const Cleared& cleared() const { return cleared_; }
+  // Of values of at least so many bytes, after finish().
+  size_t large_bytes() const { return large_bytes_; }
   void clear();
 
  private:
@@ -51,7 +57,7 @@ class BatchBuilder {
   Result<void> clear_range(BytesView begin, BytesView end);
   bool is_cleared(BytesView begin, BytesView end) const;
   void add_cleared(BytesView begin, BytesView end);
-  // False: more keys than most_single_deletes, or too many tombstones to tell.
+  // False: more keys than most_single_deletes or most_large_deletes, or too many tombstones to tell.
   Result<bool> find_keys(BytesView begin, BytesView end, std::vector<BytesView>& keys);
   Result<void> apply_atomic_mutation(const Mutation& mutation);
   // What the key holds after what was added so far.
@@ -59,13 +65,15 @@ class BatchBuilder {
 
   rocksdb::DB& db_;
   const size_t value_limit_bytes_;
+  const size_t large_value_bytes_;
+  size_t large_bytes_ = 0;
   rocksdb::WriteBatch batch_;
   // What was written so far: in order of writing, or, when overlaid_, by key.
   std::vector<std::pair<BytesView, Written>> writes_;
   bool overlaid_ = false;
   std::map<BytesView, Written, std::less<>> overlay_;
   // Disjoint ranges, begin to end, that the batch removes whole; keys written into them later are in overlay_.
-  std::map<BytesView, BytesView, std::less<>> cleared_;
+  Cleared cleared_;
   Arena arena_;
   rocksdb::PinnableSlice found_;
   std::unique_ptr<rocksdb::Iterator> iterator_;

@@ -47,14 +47,16 @@ bool is_legal(const Mutation& mutation) {
 
 }  // namespace
 
-Committer::Committer(Store& store, ReadViews& views, Watches& watches, const RocksdbOptions& options)
+Committer::Committer(Store& store, ReadViews& views, Watches& watches, SpaceReclaimer& reclaimer,
+                     const RocksdbOptions& options)
     : store_(store),
       views_(views),
       watches_(watches),
+      reclaimer_(reclaimer),
       options_(options),
       opened_us_(options.clock->steady_us()),
       history_(store.start_version),
-      builder_(*store.db, options.limits.value_bytes) {
+      builder_(*store.db, options.limits.value_bytes, options.large_value_bytes) {
   views_.publish(store.start_version);
   thread_ = std::thread([this] { run(); });
 }
@@ -312,10 +314,13 @@ void Committer::sync_log() {
   if (!status.ok()) stop(status);
 }
 
-void Committer::flush_range_deletions() {
-  range_deletions_ += builder_.range_deletions();
-  if (range_deletions_ < options_.most_range_deletions) return;
+void Committer::flush_memtable() {
+  for (const auto& [begin, end] : builder_.cleared()) reclaimer_.cleared(begin, end);
+  range_deletions_ += builder_.cleared().size();
+  large_bytes_ += builder_.large_bytes();
+  if (range_deletions_ < options_.most_range_deletions && large_bytes_ < options_.most_large_bytes_in_memory) return;
   range_deletions_ = 0;
+  large_bytes_ = 0;
   rocksdb::FlushOptions flush;
   flush.wait = false;
   flush.allow_write_stall = true;
@@ -396,7 +401,7 @@ void Committer::commit_batch() {
     }
   }
   answer_batch(version, accepted);
-  if (accepted != 0) flush_range_deletions();
+  if (accepted != 0) flush_memtable();
   builder_.clear();
   batch_.clear();
 }

@@ -17,6 +17,7 @@
 
 #include "engine/rocksdb/batch_builder.h"
 #include "engine/rocksdb/read_views.h"
+#include "engine/rocksdb/space_reclaimer.h"
 #include "engine/rocksdb/store.h"
 #include "kv/conflict_history.h"
 #include "kv/watches.h"
@@ -25,7 +26,7 @@ namespace strata::kv {
 
 class Committer {
  public:
-  Committer(Store& store, ReadViews& views, Watches& watches, const RocksdbOptions& options);
+  Committer(Store& store, ReadViews& views, Watches& watches, SpaceReclaimer& reclaimer, const RocksdbOptions& options);
   // Answers what waits, syncs.
   ~Committer();
 
@@ -63,7 +64,8 @@ class Committer {
   // Writes and publishes what was built; an error has stopped writes.
   Result<void> write_batch(Version version);
   void sync_log();
-  void flush_range_deletions();
+  // Where it holds too much of what is not good to keep there.
+  void flush_memtable();
   void fire_watches(Version version);
   void answer_batch(Version version, size_t accepted);
   void stop(const rocksdb::Status& status);
@@ -71,6 +73,7 @@ class Committer {
   Store& store_;
   ReadViews& views_;
   Watches& watches_;
+  SpaceReclaimer& reclaimer_;
   const RocksdbOptions options_;
   const int64_t opened_us_;
 
@@ -92,7 +95,8 @@ class Committer {
   std::vector<Promise<void>> batch_sync_requests_;
   size_t last_batch_commits_ = 0;
   int64_t unsynced_since_us_ = 0;  // 0: all is synced
-  size_t range_deletions_ = 0;     // since the memtable was last flushed on their account
+  size_t range_deletions_ = 0;     // since the memtable was last flushed on account of
+  size_t large_bytes_ = 0;         // one of these two
   std::thread thread_;
 };
 

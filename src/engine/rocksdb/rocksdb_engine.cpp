@@ -11,7 +11,8 @@ namespace {
 // A page without limits ends here: a caller that wants all asks again.
 constexpr size_t most_page_bytes = 4u << 20;
 constexpr size_t row_overhead_bytes = 8;
-// So many rows tell how many there will be on a full page: growing step by step would copy each byte once more.
+// So many rows tell how many there will be on a full page, or one, where few are asked for: growing step by step would
+// copy each byte once more.
 constexpr size_t rows_before_reserving = 16;
 
 Result<RangePage> read_range(rocksdb::DB& db, const rocksdb::Snapshot* snapshot, const RangeRequest& request) {
@@ -40,9 +41,10 @@ Result<RangePage> read_range(rocksdb::DB& db, const rocksdb::Snapshot* snapshot,
     const BytesView value = to_view(iterator->value());
     page.rows.append(key, value);
     bytes += key.size() + value.size() + row_overhead_bytes;
-    if (page.rows.size() == rows_before_reserving) {
-      const size_t rows = std::min(limit_rows, (limit_bytes / bytes + 1) * rows_before_reserving);
-      page.rows.reserve(rows, std::min(limit_bytes, rows * bytes / rows_before_reserving) + bytes);
+    const size_t read_rows = page.rows.size();
+    if (read_rows == rows_before_reserving || (read_rows == 1 && limit_rows <= rows_before_reserving)) {
+      const size_t rows = std::min(limit_rows, (limit_bytes / bytes + 1) * read_rows);
+      page.rows.reserve(rows, std::min(limit_bytes, rows * bytes / read_rows) + bytes);
     }
     if (page.rows.size() >= limit_rows || bytes >= limit_bytes) {
       page.more = true;
@@ -67,12 +69,14 @@ struct RocksdbEngine::Parts {
         store(std::move(opened)),
         views(*store.db, *options.clock, options.limits.read_lifetime_ms),
         watches(options.limits.watches),
-        committer(store, views, watches, options) {}
+        reclaimer(*store.db, options.reclaim_delay_ms, options.least_garbage_bytes),
+        committer(store, views, watches, reclaimer, options) {}
 
   const RocksdbOptions options;
   Store store;
   ReadViews views;
   Watches watches;
+  SpaceReclaimer reclaimer;
   Committer committer;
 };
 

@@ -43,6 +43,13 @@ struct RocksdbOptions {
   // So many clears of large ranges and the memtable is flushed: the first read after a new range tombstone sorts all
   // that it holds, 6 us for 1,000 and 19 us for 4,000.
   size_t most_range_deletions = 1'000;
+  // Values of this size and more lie in files of their own, beside the tree (docs/decisions/large-values.md).
+  size_t large_value_bytes = 64u << 10;
+  // So many bytes of them and the memtable is flushed: an upload fills no 64 MiB with what nobody reads soon.
+  size_t most_large_bytes_in_memory = 16u << 20;
+  // So long after a large clear its space is given back; and so much of large values is dead before any are moved.
+  int64_t reclaim_delay_ms = 10'000;
+  uint64_t least_garbage_bytes = 128u << 20;
 };
 
 // Everything since the engine was opened, but for what says "now".

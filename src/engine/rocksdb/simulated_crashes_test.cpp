@@ -23,6 +23,11 @@ class SimulatedCrashes : public testing::Test {
     options.env = env.get();
     options.durability = Durability::async;
     options.write_buffer_bytes = 64 << 10;
+    // Many values lie in files of their own, many of these are dead soon, and their space is given back at once.
+    options.large_value_bytes = 1'000;
+    options.most_large_bytes_in_memory = 32 << 10;
+    options.reclaim_delay_ms = 1;
+    options.least_garbage_bytes = 16 << 10;
     options.gather_part = 0;
     options.spin_during_sync = false;
     ASSIGN_OR_RETURN(engine, RocksdbEngine::open(options));

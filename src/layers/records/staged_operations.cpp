@@ -48,6 +48,7 @@ Result<StagedOperations> read_staged(const kv::ReadTransaction& transaction, con
                                      const TransactionId& id, uint32_t count) {
   StagedOperations staged;
   staged.records.reserve(count);
+  uint32_t next_part = 0;
   const Bytes row_key = staged_transaction_key(space, id);
   kv::RangeIterator parts(transaction, key_after(row_key), *prefix_end(row_key), {.mode = kv::StreamingMode::want_all});
   while (parts.next()) {
@@ -55,8 +56,11 @@ Result<StagedOperations> read_staged(const kv::ReadTransaction& transaction, con
     if (key.size() != row_key.size() + 6) return broken();
     const uint32_t sequence = read_be32(key.substr(row_key.size()));
     const uint16_t part = read_be16(key.substr(row_key.size() + 4));
-    if (part == 0) staged.records.emplace_back();
-    if (sequence >= count || sequence + 1 != staged.records.size()) return broken();
+    if (part == 0) {
+      staged.records.emplace_back();
+      next_part = 0;
+    }
+    if (sequence >= count || sequence + 1 != staged.records.size() || part != next_part++) return broken();
     staged.records.back().append(parts.value());
   }
   RETURN_IF_ERROR(parts.status());
