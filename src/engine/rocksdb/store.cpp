@@ -82,8 +82,6 @@ rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* e
   database.allow_concurrent_memtable_write = false;
   database.max_background_jobs = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 2u, 8u));
   database.bytes_per_sync = 1 << 20;
-  // Not 1 MiB: what is copied through it stays in the processor's cache, and larger values are written without a copy.
-  database.writable_file_max_buffer_size = 64 << 10;
   database.level_compaction_dynamic_level_bytes = true;
   using rocksdb::CompressionType;
   database.compression_per_level = {CompressionType::kNoCompression,  CompressionType::kNoCompression,
