@@ -61,7 +61,8 @@ Result<element> parse(BytesView json) {
       return invalid("is not UTF-8");
     default:
       // Newer versions tell integers beyond 64 bits apart, by a code that older ones do not have.
-      if (std::string_view(simdjson::error_message(error)).find("integer") != std::string_view::npos) return bad_number();
+      if (std::string_view(simdjson::error_message(error)).find("integer") != std::string_view::npos)
+        return bad_number();
       return invalid(fmt::format("is malformed JSON: {}", simdjson::error_message(error)));
   }
 }
@@ -135,8 +136,7 @@ Result<Bytes> minify_document(BytesView json, size_t limit_bytes) {
   if (simdjson::minify(json.data(), json.size(), text.data(), size)) return invalid("is malformed JSON");
   text.resize(size);
   if (size > limit_bytes) {
-    return Error(ErrorCode::payload_too_large,
-                 fmt::format("has {} bytes, at most {} are possible", size, limit_bytes));
+    return Error(ErrorCode::payload_too_large, fmt::format("has {} bytes, at most {} are possible", size, limit_bytes));
   }
   // Kept for long, and often much smaller than what came.
   if (text.capacity() > 2 * size) text.shrink_to_fit();

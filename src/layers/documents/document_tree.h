@@ -4,7 +4,8 @@
 // Ownership:     a Value owns everything below it.
 // Thread safety: a value.
 // Invariants:    members of an object keep the order of the text, and no name is there twice. An integer stays one: it
-//                is written without a point, a double always with a point or an exponent. A uint64_t is above INT64_MAX.
+//                is written without a point, a double always with a point or an exponent. A uint64_t is above
+//                INT64_MAX.
 #pragma once
 
 #include <simdjson.h>

@@ -36,8 +36,9 @@ TEST(DocumentText, KeepsEveryByteButTheBlanksBetweenTokens) {
 }
 
 TEST(DocumentText, RefusesWhatIsNoDocument) {
-  for (const char* json : {"", " ", "{", "{}{}", "{} x", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":01}", "{'a':1}",
-                           "{\"a\":\"\n\"}", "{\"a\":\"\\ud800\"}", "{\"a\":nul}", "{\"a\":1e999}", "{\"a\":\"\\x\"}"}) {
+  for (const char* json :
+       {"", " ", "{", "{}{}", "{} x", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":01}", "{'a':1}", "{\"a\":\"\n\"}",
+        "{\"a\":\"\\ud800\"}", "{\"a\":nul}", "{\"a\":1e999}", "{\"a\":\"\\x\"}"}) {
     EXPECT_NE(error_of(json), "") << json;
   }
   EXPECT_EQ(error_of("[]"), "is not a JSON object");
@@ -85,8 +86,8 @@ TEST(DocumentText, Keys) {
 }
 
 TEST(DocumentTree, WritesWhatItRead) {
-  for (const char* json : {"{}", "[]", "{\"b\":1,\"a\":[true,false,null,\"x\\\"\\\\\\n\\t\\r\\u0001ü\"]}", "1", "-1", "1.0",
-                           "0.1", "1e+300", "5e-324", "18446744073709551615", "\"\"", "[[],{\"\":{}}]"}) {
+  for (const char* json : {"{}", "[]", "{\"b\":1,\"a\":[true,false,null,\"x\\\"\\\\\\n\\t\\r\\u0001ü\"]}", "1", "-1",
+                           "1.0", "0.1", "1e+300", "5e-324", "18446744073709551615", "\"\"", "[[],{\"\":{}}]"}) {
     EXPECT_EQ(rewritten(json), json);
   }
   EXPECT_EQ(rewritten("1E3"), "1000.0");
@@ -102,10 +103,11 @@ TEST(DocumentTree, EqualityIsThatOfJson) {
   EXPECT_TRUE(equal("{\"a\":1,\"b\":[1,{\"c\":null,\"d\":2}]}", "{\"b\":[1.0,{\"d\":2,\"c\":null}],\"a\":1}"));
   EXPECT_TRUE(equal("18446744073709551615", "18446744073709551615"));
   EXPECT_TRUE(equal("0", "-0.0"));
-  const char* different[][2] = {{"1", "\"1\""},     {"1", "true"},       {"null", "false"},
-                                {"[1,2]", "[2,1]"}, {"[1]", "[1,1]"},    {"{\"a\":1}", "{\"b\":1}"},
-                                {"{}", "[]"},       {"{\"a\":1}", "{}"}, {"9007199254740993", "9007199254740992.0"},
-                                {"\"a\"", "\"b\""}, {"true", "false"},   {"18446744073709551615", "1.8446744073709552e19"}};
+  const char* different[][2] = {
+      {"1", "\"1\""},     {"1", "true"},       {"null", "false"},
+      {"[1,2]", "[2,1]"}, {"[1]", "[1,1]"},    {"{\"a\":1}", "{\"b\":1}"},
+      {"{}", "[]"},       {"{\"a\":1}", "{}"}, {"9007199254740993", "9007199254740992.0"},
+      {"\"a\"", "\"b\""}, {"true", "false"},   {"18446744073709551615", "1.8446744073709552e19"}};
   for (const auto& pair : different) EXPECT_FALSE(equal(pair[0], pair[1])) << pair[0] << " " << pair[1];
 }
 
