@@ -18,8 +18,8 @@ void append_task(Bytes& body, const service::TaskInfo& task) {
                               ? 0.0
                               : static_cast<double>(std::min(task.done, task.total)) / static_cast<double>(task.total);
   body += fmt::format(
-      R"({{"id":"{}","task_type":"{}","status":"{}","args":{},"created_at":{},"started_at":{},"completed_at":{})", task.id,
-      task.type, service::task_status_name(task.status), task.arguments, time_of(task.created_us),
+      R"({{"id":"{}","task_type":"{}","status":"{}","args":{},"created_at":{},"started_at":{},"completed_at":{})",
+      task.id, task.type, service::task_status_name(task.status), task.arguments, time_of(task.created_us),
       time_of(task.started_us), time_of(task.ended_us));
   body += fmt::format(R"(,"progress":{:.4g},"eta_ms":{},"indexed_count":{},"total_count":{},"message":)", progress,
                       task.left_us ? std::to_string(*task.left_us / 1'000) : "null", task.done, task.total);
@@ -59,12 +59,12 @@ Result<Response> cancel_task(Services& services, Request& request) {
   return answer_of(task);
 }
 
-#define STRATA_TASK_SCHEMA                                                                                         \
-  R"({"type":"object","properties":{"id":{"type":"string"},"task_type":{"type":"string"},"status":{"type":)"       \
-  R"("string","enum":["pending","running","completed","failed","cancelled"]},"args":{"type":"object"},)"           \
-  R"("created_at":{"type":"integer"},"started_at":{"type":"integer","nullable":true},"completed_at":{"type":)"     \
-  R"("integer","nullable":true},"progress":{"type":"number"},"eta_ms":{"type":"integer","nullable":true},)"        \
-  R"("indexed_count":{"type":"integer"},"total_count":{"type":"integer"},"message":{"type":"string"},"error":{)"   \
+#define STRATA_TASK_SCHEMA                                                                                       \
+  R"({"type":"object","properties":{"id":{"type":"string"},"task_type":{"type":"string"},"status":{"type":)"     \
+  R"("string","enum":["pending","running","completed","failed","cancelled"]},"args":{"type":"object"},)"         \
+  R"("created_at":{"type":"integer"},"started_at":{"type":"integer","nullable":true},"completed_at":{"type":)"   \
+  R"("integer","nullable":true},"progress":{"type":"number"},"eta_ms":{"type":"integer","nullable":true},)"      \
+  R"("indexed_count":{"type":"integer"},"total_count":{"type":"integer"},"message":{"type":"string"},"error":{)" \
   R"("type":"string","nullable":true}}})"
 
 constexpr Route rows[] = {

@@ -87,7 +87,7 @@ TEST(BackupFile, EveryByteCounts) {
   EXPECT_THAT(describe(sink.bytes + "x"), HasSubstr("bytes behind its end"));
   EXPECT_THAT(describe("not a backup at all"), HasSubstr("this is not a backup"));
   Bytes newer = sink.bytes;
-  newer[backup_format::magic.size()] = 2;
+  newer[backup_format::kind.magic.size()] = 2;
   EXPECT_THAT(describe(newer), HasSubstr("format 2"));
 }
 
@@ -154,7 +154,7 @@ Bytes header_payload() {
   MemorySink sink;
   BackupWriter writer(sink);
   EXPECT_TRUE(writer.begin(header()).ok());
-  return sink.bytes.substr(backup_format::magic.size() + 1 + backup_format::frame_header_bytes);
+  return sink.bytes.substr(backup_format::kind.magic.size() + 1 + archive::frame_header_bytes);
 }
 
 // Frames with right checksums that say what no writer writes.
@@ -204,13 +204,13 @@ TEST(BackupFile, AFooterMustSayWhatWasRead) {
 
 // A length costs nothing before its bytes come: this would be 128 MiB of a file of 60 bytes.
 TEST(BackupFile, ALengthIsNotBelieved) {
-  Bytes bytes(backup_format::magic);
-  bytes.push_back(backup_format::version);
+  Bytes bytes(backup_format::kind.magic);
+  bytes.push_back(backup_format::kind.version);
   bytes += Bytes(8, '\0') + '\1';
-  append_le32(bytes, backup_format::max_frame_bytes);
+  append_le32(bytes, archive::max_frame_bytes);
   EXPECT_THAT(describe(bytes), HasSubstr("it ends here"));
   bytes.resize(bytes.size() - 4);
-  append_le32(bytes, backup_format::max_frame_bytes + 1);
+  append_le32(bytes, archive::max_frame_bytes + 1);
   EXPECT_THAT(describe(bytes), HasSubstr("impossible length"));
 }
 

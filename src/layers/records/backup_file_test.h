@@ -39,7 +39,7 @@ class MemorySource final : public ByteSource {
 // A file of any frames, with the checksums that they need to be looked at.
 class HandMadeBackup {
  public:
-  HandMadeBackup() : bytes(backup_format::magic) { bytes.push_back(backup_format::version); }
+  HandMadeBackup() : bytes(backup_format::kind.magic) { bytes.push_back(backup_format::kind.version); }
 
   void add_frame(uint8_t type, BytesView payload) {
     Bytes frame(8, '\0');

@@ -11,6 +11,8 @@
 #include <span>
 #include <string>
 
+#include "archive/byte_stream.h"
+#include "archive/frames.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "layers/records/keys.h"
@@ -69,32 +71,12 @@ struct BackupItem {
   BackupPlace place;  // record: behind it; end: the state that the whole file holds
 };
 
-// Where a backup is written to: a file, a response.
-class ByteSink {
- public:
-  virtual ~ByteSink() = default;
-  virtual Result<void> write(BytesView bytes) = 0;
-};
-
-// Where it is read from.
-class ByteSource {
- public:
-  virtual ~ByteSource() = default;
-  // Up to into.size() bytes, at least one; 0 at the end.
-  virtual Result<size_t> read(std::span<char> into) = 0;
-};
+using archive::ByteSink;
+using archive::ByteSource;
 
 namespace backup_format {
 
-inline constexpr std::string_view magic = "STRATABK";
-inline constexpr char version = 1;
-
-// checksum, type, length of the payload
-inline constexpr size_t frame_header_bytes = 8 + 1 + 4;
-// Frames are filled up to this; an item that is larger has one of its own.
-inline constexpr size_t frame_target_bytes = 256u << 10;
-// The largest record of a log is that of one transaction (64 MiB and its bookkeeping).
-inline constexpr size_t max_frame_bytes = 128u << 20;
+inline constexpr archive::FileKind kind{.magic = "STRATABK", .version = 1};
 inline constexpr size_t max_log_id_bytes = 128;
 
 enum class Frame : uint8_t { header = 1, state = 2, object = 3, object_bytes = 4, log = 5, footer = 6 };

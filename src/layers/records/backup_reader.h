@@ -10,8 +10,6 @@
 //                cut off: the message says where), or the source's, and final.
 #pragma once
 
-#include <memory>
-
 #include "layers/records/backup_format.h"
 
 namespace strata::records {
@@ -19,7 +17,6 @@ namespace strata::records {
 class BackupReader {
  public:
   explicit BackupReader(ByteSource& source);
-  ~BackupReader();
 
   // First.
   Result<BackupHeader> read_header();
@@ -28,12 +25,8 @@ class BackupReader {
   const BackupTotals& totals() const { return totals_; }
 
  private:
-  struct Digest;
   using Frame = backup_format::Frame;
 
-  Error broken(std::string_view what) const;
-  Result<void> read_exactly(Bytes& into, size_t count);
-  // The next frame into frame_ and rest_.
   Result<void> read_frame();
   Result<void> open_frame();
   Result<BackupItem> next_state();
@@ -42,17 +35,13 @@ class BackupReader {
   Result<BackupItem> end();
   Result<void> check_footer();
 
-  ByteSource& source_;
-  std::unique_ptr<Digest> digest_;
-  Bytes frame_;  // header and payload
+  archive::FrameReader frames_;
+  BytesView& rest_;  // of the frame's payload, what has not been handed out
   Frame type_ = Frame::header;
-  BytesView rest_;  // of the payload
-  BytesView row_;   // the row that the columns of this frame belong to
+  BytesView row_;  // the row that the columns of this frame belong to
   bool in_row_ = false;
   bool in_log_ = false;
   bool ended_ = false;
-  uint64_t frames_ = 0;
-  uint64_t bytes_ = 0;  // read
   uint64_t object_left_ = 0;
   BackupKind kind_ = BackupKind::snapshot;
   BackupPlace place_;

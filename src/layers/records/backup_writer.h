@@ -7,8 +7,6 @@
 //                backup: readers refuse it.
 #pragma once
 
-#include <memory>
-
 #include "layers/records/backup_format.h"
 
 namespace strata::records {
@@ -16,7 +14,6 @@ namespace strata::records {
 class BackupWriter {
  public:
   explicit BackupWriter(ByteSink& sink);
-  ~BackupWriter();
 
   // First.
   Result<void> begin(const BackupHeader& header);
@@ -40,24 +37,15 @@ class BackupWriter {
   const BackupPlace& end() const { return end_; }
   const BackupTotals& totals() const { return totals_; }
   // Handed to the sink.
-  uint64_t bytes() const { return bytes_; }
+  uint64_t bytes() const { return frames_.bytes(); }
 
  private:
-  struct Digest;
-
   // Room for an item of so many bytes in a frame of this type.
   Result<void> prepare(backup_format::Frame type, size_t item_bytes);
-  Result<void> flush();
-  Result<void> write(BytesView bytes);
 
-  ByteSink& sink_;
-  std::unique_ptr<Digest> digest_;
-  backup_format::Frame type_ = backup_format::Frame::header;
-  Bytes frame_;  // its header's room first; empty: none is begun
-  Bytes row_;    // repeated in a frame that goes on with its columns
-  bool row_in_frame_ = false;
-  uint64_t frames_ = 0;
-  uint64_t bytes_ = 0;
+  archive::FrameWriter frames_;
+  Bytes row_;               // repeated in a frame that goes on with its columns
+  uint64_t row_frame_ = 0;  // the number of the frame that names it
   uint64_t object_left_ = 0;
   BackupPlace end_;
   BackupTotals totals_;
