@@ -28,6 +28,7 @@
 #include "faces/rest/scan_routes.h"
 #include "faces/rest/server.h"
 #include "faces/rest/system_routes.h"
+#include "faces/rest/task_routes.h"
 #include "faces/rest/transaction_routes.h"
 #include "kv/database.h"
 #include "service/backups.h"
@@ -37,6 +38,7 @@
 #include "service/objects.h"
 #include "service/records.h"
 #include "service/replica.h"
+#include "service/tasks.h"
 #include "service/transactions.h"
 
 namespace strata::app {
@@ -103,6 +105,7 @@ class Program {
   std::unique_ptr<service::Backups> backups_;
   std::unique_ptr<service::Transactions> transactions_;
   std::unique_ptr<service::Replica> replica_;
+  service::Tasks tasks_;
   rest::Services services_;
   std::unique_ptr<rest::Dispatcher> dispatcher_;
   std::unique_ptr<rest::Server> server_;
@@ -200,6 +203,7 @@ Result<void> Program::serve() {
   services_.objects = objects_.get();
   services_.transactions = transactions_.get();
   services_.replica = replica_.get();
+  services_.tasks = &tasks_;
 
   rest::DispatcherOptions options;
   options.api_keys = settings_.api_keys;
@@ -216,6 +220,7 @@ Result<void> Program::serve() {
           rest::object_routes(),
           rest::transaction_routes(),
           rest::replica_routes(),
+          rest::task_routes(),
       },
       services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
@@ -237,6 +242,7 @@ bool Program::stop() {
   tell_service_manager("STOPPING=1");
   const bool ended = server_->stop();
   replica_->stop();
+  tasks_.stop();
   transactions_->stop();
   objects_->stop();
   log_->stop();

@@ -20,6 +20,7 @@ class Objects;
 class Records;
 class Transactions;
 class Replica;
+class Tasks;
 }  // namespace service
 }  // namespace strata
 
@@ -36,6 +37,7 @@ struct Services {
   service::Backups* backups = nullptr;
   service::Objects* objects = nullptr;
   service::Transactions* transactions = nullptr;
+  service::Tasks* tasks = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.
