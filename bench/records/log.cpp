@@ -1,8 +1,8 @@
 // bench_records: what the log of a namespace costs its writers, and how fast its readers are, in process.
 //
 // cost:   puts of 100 bytes, each on disk before the next, by 64 coroutines on 2 threads as in the server: as they are,
-//         and without the record of the log. Requests over HTTP cost more around both, so that the log weighs less
-//         there.
+//         and without the record of the log and the passes that look at it. Requests over HTTP cost more around both,
+//         so that the log weighs less there.
 // reader: records a second that a reader gets, as they are stored and as the lines of GET /log.
 #include "service/log.h"
 
@@ -63,7 +63,9 @@ struct Store {
 // Puts by settings.clients at once, and what they cost together.
 struct Writers {
   Writers(const Settings& its_settings, const Store& its_store, bool its_log)
-      : settings(its_settings), store(its_store), with_log(its_log) {}
+      : settings(its_settings), store(its_store), with_log(its_log), log(*its_store.database, signal, {}) {
+    if (with_log) STRATA_ASSERT(log.open().ok());
+  }
 
   double run() {
     std::atomic<bool> stop = false;
@@ -82,6 +84,7 @@ struct Writers {
             const std::string key = fmt::format("key:{:012}", random.below(keys));
             const Operation operation{.type = OperationType::put_value, .key = key, .value = value};
             store.put(std::span(&operation, 1), with_log, kv::Durability::sync);
+            if (with_log) signal.notify(1);
           }
           done += puts;
         });
@@ -102,6 +105,8 @@ struct Writers {
   const Settings& settings;
   const Store& store;
   const bool with_log;
+  service::LogSignal signal;
+  service::Log log;  // its passes, each second
   double total = 0;
   double syncs = 0;
   double cpu = 0;

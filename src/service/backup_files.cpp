@@ -159,8 +159,14 @@ std::string BackupFiles::absolute(std::string_view name_space, const BackupPath&
 Result<Descriptor> BackupFiles::open_parent(std::string_view name_space, const BackupPath& path, bool make) const {
   if (make) {
     std::error_code error;
-    std::filesystem::create_directories(root_, error);
+    const bool made = std::filesystem::create_directories(root_, error);
     if (error) return file_error("cannot create", root_, error.value());
+    if (made) {
+      // Else a power cut takes the directory with the backup that was answered for.
+      const std::string above = std::filesystem::path(root_).parent_path().string();
+      const Descriptor parent(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!parent.open() || ::fsync(parent.number()) != 0) return file_error("cannot sync", above, errno);
+    }
   }
   // The root itself may be a link: it is the operator's, who may want backups on another disk.
   Descriptor at(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

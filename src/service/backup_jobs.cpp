@@ -2,6 +2,27 @@
 
 namespace strata::service {
 
+void StopFlag::set() {
+  std::function<void()> function;
+  {
+    std::lock_guard lock(mutex_);
+    set_ = true;
+    function = std::exchange(function_, nullptr);
+  }
+  if (function) function();
+}
+
+void StopFlag::on_set(std::function<void()> function) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!set_) {
+      function_ = std::move(function);
+      return;
+    }
+  }
+  function();
+}
+
 std::list<BackupJobs::Job> BackupJobs::take_done() {
   std::list<Job> done;
   for (auto job = jobs_.begin(); job != jobs_.end();) {
@@ -91,6 +112,14 @@ void BytesPipe::close() {
     std::lock_guard lock(mutex_);
     closed_ = true;
     reader = std::exchange(waiting_, std::nullopt);
+  }
+  room_.notify_one();
+}
+
+void BytesPipe::refuse() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
   }
   room_.notify_one();
 }

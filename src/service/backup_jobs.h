@@ -24,7 +24,9 @@ namespace strata::service {
 // Set by whoever wants the work to end; looked at between pages.
 class StopFlag {
  public:
-  void set() { set_ = true; }
+  void set();
+  // Called once, by set(), or at once where that has been. For work that waits and cannot look.
+  void on_set(std::function<void()> function);
   bool is_set() const { return set_; }
   Result<void> check() const {
     if (set_) return Error(ErrorCode::operation_cancelled, "the backup was stopped");
@@ -33,6 +35,8 @@ class StopFlag {
 
  private:
   std::atomic<bool> set_{false};
+  std::mutex mutex_;
+  std::function<void()> function_;
 };
 
 class BackupJobs {
@@ -73,7 +77,7 @@ class BackupJobs {
 // A few blocks of bytes on their way from a job to a request.
 class BytesPipe final : public records::ByteSink {
  public:
-  // Waits while `max_blocks` are on their way, as a thread. operation_cancelled after close().
+  // Waits while `max_blocks` are on their way, as a thread. operation_cancelled after close() or refuse().
   Result<void> write(BytesView bytes) override;
   // The writer's end: what it wrote is all, or it failed.
   void finish(Result<void> result);
@@ -82,6 +86,8 @@ class BytesPipe final : public records::ByteSink {
   Future<Bytes> read();
   // The reader does not want more.
   void close();
+  // The writer gets no further, and has to finish().
+  void refuse();
 
  private:
   static constexpr size_t max_blocks = 4;

@@ -161,6 +161,8 @@ Result<std::shared_ptr<SnapshotStream>> Backups::stream_snapshot(const Context& 
   RETURN_IF_ERROR(log_.status(context, name_space));
   auto pipe = std::make_shared<BytesPipe>();
   auto stop = std::make_shared<StopFlag>();
+  // A job that waits for a reader who takes nothing would hold up the end of the service.
+  stop->on_set([pipe] { pipe->refuse(); });
   RETURN_IF_ERROR(jobs_.start(stop, [this, pipe, stop, name = std::string(name_space)] {
     const Result<Snapshot> copied = copy_namespace(name, *pipe, *stop);
     pipe->finish(copied.ok() ? Result<void>() : Result<void>(copied.error()));

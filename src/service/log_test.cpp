@@ -239,6 +239,20 @@ TEST_F(LogService, AReaderThatIsOvertakenIsTold) {
   EXPECT_EQ(reader->next({}).error().code(), ErrorCode::gone);
 }
 
+TEST_F(LogService, AReaderThatAgeOvertakesIsTold) {
+  for (int i = 0; i < 10; ++i) put("k", Bytes(200, 'v'));
+  auto reader = log_->read({}, {.name_space = "default", .after = {}, .log_id = {}});
+  ASSERT_EQ(reader->next({}, {.records = 2})->entries.size(), 2u);
+  const LogPosition after = reader->position();
+  ASSERT_TRUE(log_->seal({}, "default").ok());
+  clock_.advance_us(2 * options().retention_age_us);
+  put("new", "1");
+  log_->run_pass(true);
+  EXPECT_EQ(reader->next({}).error().code(), ErrorCode::gone);
+  EXPECT_EQ(read_error(after), ErrorCode::gone);
+  EXPECT_EQ(read_all(*log_).size(), 1u);
+}
+
 TEST_F(LogService, AReaderAtTheEndIsNotOvertakenByWhatItHasRead) {
   put("a", "1");
   auto reader = log_->read({}, {.name_space = "default", .after = {}, .log_id = {}});

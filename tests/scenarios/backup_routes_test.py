@@ -191,16 +191,29 @@ def test_existing_files_are_replaced_but_segments_of_another_log_are_not(server,
     assert len(take_segments(client, namespace, "wal2")) == 1
 
 
-def test_file_system_errors(server, client, namespace, base):
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    root = backups_of(server, namespace)
-    (root / "closed").mkdir(parents=True)
-    (root / "closed").chmod(0o500)
-    answer = client.post(f"{base}/btree/backup", {"path": "closed/x"})
-    assert answer.status == 500
-    assert "ermission denied" in answer.json["error"]
-    (root / "closed").chmod(0o700)
+@pytest.fixture
+def closed_directory(server, namespace):
+    """One that nobody can write to, and why not."""
+    closed = backups_of(server, namespace) / "closed"
+    closed.mkdir(parents=True)
+    if os.geteuid() != 0:
+        closed.chmod(0o500)
+        yield "Permission denied"
+        closed.chmod(0o700)
+        return
+    # Root may write everywhere but where nobody can.
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "strata-test", str(closed)], capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount")
+    yield "Read-only file system"
+    subprocess.run(["umount", str(closed)], check=True)
+
+
+def test_file_system_errors(client, base, namespace, closed_directory):
+    put(client, namespace, "a", b"1")
+    for route in ROUTES:
+        answer = client.post(f"{base}/{route}", {FIELD[route]: "closed/x"})
+        assert answer.status == 500, answer
+        assert closed_directory in answer.json["error"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Consumers of a log while others write: nothing is missed, nothing is seen twice."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import random
 import threading
@@ -76,6 +77,13 @@ def consume(server, base, seed, total, kind):
             client = server.client()
             records += read_log(client, base, last, limit=batch)
             client.close()
+        elif kind == "segments":
+            # From the start of the last segment: what it has seen of that comes again, and nothing else.
+            start = (last[0], 0) if last else (0, 0)
+            known = [record for record in records if record["segmentId"] == start[0]]
+            with Follower(server.port, base, after=start) as follower:
+                assert follower.take(len(known)) == known
+                records += follower.take(min(batch, total - len(records)))
         else:
             event_id = "{}:{}".format(*last) if last and kind == "events" else None
             after = last if kind == "lines" else None
@@ -87,11 +95,11 @@ def consume(server, base, seed, total, kind):
 
 def test_many_consumers_see_each_record_once():
     writes = 60
-    with Server(*SMALL_SEGMENTS) as server, concurrent.futures.ThreadPoolExecutor(6) as pool:
+    with Server(*SMALL_SEGMENTS) as server, concurrent.futures.ThreadPoolExecutor(7) as pool:
         base = "/api/v1/default"
         writers = Writers(server, base, writes)
         consumers = [pool.submit(consume, server, base, seed, WRITERS * writes, kind)
-                     for seed, kind in enumerate(("poll", "lines", "events", "poll", "lines", "events"))]
+                     for seed, kind in enumerate(("poll", "lines", "events", "segments", "poll", "lines", "events"))]
         writers.wait()
         seen = [consumer.result() for consumer in consumers]
         client = server.client()
@@ -108,6 +116,22 @@ def test_many_consumers_see_each_record_once():
         assert read_log(client, base) == everything
         for record in random.Random(1).sample(everything, 20):
             assert read_log(client, base, position(record)) == everything[record["lsn"]:]
+        client.close()
+
+
+def test_a_hundred_readers_at_once():
+    with Server(*SMALL_SEGMENTS, engine="memory") as server, contextlib.ExitStack() as stack:
+        base = "/api/v1/default"
+        client = server.client()
+        put(client, base, "first")
+        followers = [stack.enter_context(Follower(server.port, base, events=number % 2 == 0)) for number in range(100)]
+        assert "strata_log_readers 100" in client.get("/metrics").body.decode()
+        writers = Writers(server, base, 5)
+        writers.wait()
+        everything = read_log(client, base)
+        assert len(everything) == 1 + 5 * WRITERS
+        for follower in followers:
+            assert follower.take(len(everything)) == everything
         client.close()
 
 
