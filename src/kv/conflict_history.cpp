@@ -25,6 +25,12 @@ void ConflictHistory::advance(Version now) {
   current_ = std::make_unique<WriteIntervals>(now);
 }
 
+void ConflictHistory::rest(Version newest, Version now) {
+  if (now - newest < options_.window) return;
+  previous_ = std::make_unique<WriteIntervals>(newest);
+  current_ = std::make_unique<WriteIntervals>(newest);
+}
+
 size_t ConflictHistory::bytes() const { return previous_->bytes() + current_->bytes(); }
 
 }  // namespace strata::kv

@@ -33,10 +33,14 @@ class ConflictHistory {
   Version oldest() const;
   // Whether [begin, end) holds a write newer than `version`, which is not older than oldest().
   bool written_after(const KeyRangeView& range, Version version) const;
-  // A write of [begin, end), begin < end; `version` is at least every earlier one.
+  // A write of [begin, end), begin < end; `version` is at least every earlier one, newer than the last advance(), and
+  // less than half an hour of versions newer: who has been idle for longer advances first.
   void add(const KeyRangeView& range, Version version);
   // Between versions: `now` is at least every version added. Forgets what is older than the window.
   void advance(Version now);
+  // Between versions, when nothing was written after `newest` up to `now`: forgets all of it once it is older than the
+  // window. Reads at `newest` can still be checked.
+  void rest(Version newest, Version now);
   size_t bytes() const;
 
  private:

@@ -50,6 +50,34 @@ TEST(ConflictHistory, ForgetsAGenerationAtATime) {
   EXPECT_FALSE(history.written_after({"a", "b"}, 100));
 }
 
+// Versions run on while nothing is written: an hour is more than a generation can tell apart.
+TEST(ConflictHistory, TakesWritesAfterADayOfNone) {
+  constexpr Version day = 86'400'000'000;
+  ConflictHistory history(100);
+  history.add({"a", "b"}, 200);
+  for (Version version = day; version <= 3 * day; version += day) {
+    history.advance(version - 1);
+    history.add({"k", "l"}, version);
+    EXPECT_TRUE(history.written_after({"k", "l"}, version - 1));
+    EXPECT_FALSE(history.written_after({"k", "l"}, version));
+    EXPECT_LE(history.oldest(), version - 1);
+  }
+}
+
+TEST(ConflictHistory, RestForgetsAllButWhatTheNewestReadsNeed) {
+  ConflictHistory history(100, {.window = 1'000});
+  const size_t empty = history.bytes();
+  for (int i = 0; i < 1'000; ++i) history.add({"k" + std::to_string(i), "l"}, 200);
+  history.rest(200, 1'199);
+  EXPECT_TRUE(history.written_after({"k", "l"}, 199));
+  history.rest(200, 1'200);
+  EXPECT_EQ(history.bytes(), empty);
+  EXPECT_EQ(history.oldest(), 200);
+  EXPECT_FALSE(history.written_after({"k", "l"}, 200));
+  history.add({"k", "l"}, 201);
+  EXPECT_TRUE(history.written_after({"k", "l"}, 200));
+}
+
 TEST(ConflictHistory, RotatesWhenAGenerationIsFull) {
   ConflictHistory history(0, {.window = 1'000'000'000, .generation_bytes = 100'000});
   Version version = 0;

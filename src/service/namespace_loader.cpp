@@ -42,11 +42,9 @@ NamespaceLoader::NamespaceLoader(const kv::Database& database, const LoaderOptio
 
 NamespaceLoader::~NamespaceLoader() {
   if (revealed_) return;
-  const auto dropped = run_transaction(database_, {}, *options_.clock, kv::Durability::async,
-                                       [&](kv::Transaction& transaction) -> Result<void> {
-                                         records::drop_hidden_namespace(transaction, space_);
-                                         return {};
-                                       });
+  const auto dropped = run_transaction(
+      database_, {}, *options_.clock, kv::Durability::async,
+      [&](kv::Transaction& transaction) { return records::drop_hidden_namespace(transaction, space_); });
   if (!dropped.ok()) {
     log::warning("an unfinished namespace stays until the next start", {{"error", dropped.error().message()}});
   }
@@ -155,8 +153,10 @@ Result<records::Namespace> NamespaceLoader::reveal(const Reveal& reveal) {
   RETURN_IF_ERROR(run_transaction(
       database_, {}, *options_.clock, kv::Durability::sync, [&](kv::Transaction& transaction) -> Result<void> {
         const int64_t now_us = options_.clock->wall_us();
+        ASSIGN_OR_RETURN(const auto there, records::find_namespace(transaction, reveal.name));
+        // Tried again after an answer was lost: it has happened.
+        if (there && *there == space_) return {};
         if (!reveal.replace) {
-          ASSIGN_OR_RETURN(const auto there, records::find_namespace(transaction, reveal.name));
           bool empty = true;
           if (there) {
             ASSIGN_OR_RETURN(empty, records::is_empty(transaction, *there));
@@ -191,10 +191,8 @@ Result<size_t> drop_unfinished_namespaces(const kv::Database& database) {
     return records::list_hidden_namespaces(transaction);
   }));
   for (const records::Namespace& space : found) {
-    RETURN_IF_ERROR(database.run([&](kv::Transaction& transaction) -> Result<void> {
-      records::drop_hidden_namespace(transaction, space);
-      return {};
-    }));
+    RETURN_IF_ERROR(
+        database.run([&](kv::Transaction& transaction) { return records::drop_hidden_namespace(transaction, space); }));
   }
   return found.size();
 }

@@ -78,16 +78,19 @@ Result<void> Objects::clear_leftovers(const Namespace& space) {
 Result<size_t> Objects::clear_abandoned() {
   size_t cleared = 0;
   for (AbandonedObjects::Object& object : abandoned_->take()) {
-    const Result<void> done = database_.run([&](kv::Transaction& transaction) -> Result<void> {
-      clear_bytes(transaction, object.space, object.id);
-      return {};
+    const auto done = database_.run([&](kv::Transaction& transaction) -> Result<bool> {
+      // Without the row a commit came through whose writer was not told.
+      const Bytes row = records::staged_object_key(object.space, object.id);
+      ASSIGN_OR_RETURN(const auto staged, transaction.get(row).get());
+      if (staged) clear_bytes(transaction, object.space, object.id);
+      return staged.has_value();
     });
     // Found again at the next start, by its row.
     if (!done.ok()) {
       log::warning("an abandoned object stays until the next start", {{"error", done.error().message()}});
       return done.error();
     }
-    ++cleared;
+    if (*done) ++cleared;
   }
   return cleared;
 }

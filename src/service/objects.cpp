@@ -48,6 +48,8 @@ struct Attempt {
   int64_t name_space = 0;
   // This very commit had happened before: its answer was lost, and it was tried again.
   std::optional<records::Stamp> done_before;
+  // Nor can it be found out.
+  bool is_unknown = false;
   Future<Bytes> stamp;
 };
 
@@ -56,6 +58,15 @@ Result<Attempt> attempt_commit(kv::Transaction& transaction, const CommitObjects
   ASSIGN_OR_RETURN(const Namespace space, namespace_or_error(transaction, request.name_space));
   Attempt attempt;
   attempt.name_space = space.id;
+  if (const std::optional<kv::Version> since = transaction.unknown_since()) {
+    // Nobody else's record is like this one, by the random ids of the objects that it puts.
+    const Bytes record = records::encode_log_record(wall_us, operations);
+    ASSIGN_OR_RETURN(const records::LogSearch search,
+                     records::find_in_log(transaction.snapshot(), space, *since, record));
+    if (search.found == records::InLog::yes) attempt.done_before = search.stamp;
+    attempt.is_unknown = search.found == records::InLog::not_known;
+    if (search.found != records::InLog::no) return attempt;
+  }
   for (const ObjectChange& change : request.changes) {
     ASSIGN_OR_RETURN(const auto stored, records::read_object_head(transaction, space, change.key));
     if (change.writer) {
@@ -139,15 +150,16 @@ Result<records::Stamp> Objects::commit(const Context& context, const CommitObjec
     RETURN_IF_ERROR(records::validate(operation));
     operations.push_back(std::move(operation));
   }
-  ASSIGN_OR_RETURN(
-      Attempt done,
-      run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
-        return attempt_commit(transaction, request, operations, options_.clock->wall_us());
-      }));
+  const int64_t wall_us = options_.clock->wall_us();
+  ASSIGN_OR_RETURN(Attempt done, run_transaction(database_, context, *options_.clock, options_.durability,
+                                                 [&](kv::Transaction& transaction) {
+                                                   return attempt_commit(transaction, request, operations, wall_us);
+                                                 }));
+  if (options_.signal) options_.signal->notify(done.name_space);
+  if (done.is_unknown) return ErrorCode::commit_unknown_result;
   for (const ObjectChange& change : request.changes) {
     if (change.writer) change.writer->keep();
   }
-  if (options_.signal) options_.signal->notify(done.name_space);
   if (done.done_before) return *done.done_before;
   ASSIGN_OR_RETURN(const Bytes stamp, done.stamp.get());
   records::Stamp version;

@@ -111,10 +111,10 @@ Result<void> Records::write(const Context& context, const WriteRequest& request)
     if (const std::optional<kv::Version> since = transaction.unknown_since()) {
       // An attempt that did come through must not fail its own precondition, nor be applied over later writes.
       const Bytes record = records::encode_log_record(wall_us, request.operations);
-      ASSIGN_OR_RETURN(const records::InLog found,
+      ASSIGN_OR_RETURN(const records::LogSearch search,
                        records::find_in_log(transaction.snapshot(), space, *since, record, options_.log_search));
-      is_unknown = found == records::InLog::not_known;
-      if (found != records::InLog::no) return {};
+      is_unknown = search.found == records::InLog::not_known;
+      if (search.found != records::InLog::no) return {};
     }
     RETURN_IF_ERROR(check_version(transaction, space, request));
     return records::apply(transaction, space, request.operations, wall_us);

@@ -256,10 +256,14 @@ Result<uint64_t> Transactions::append_object(const Context& context, std::string
 
 Result<CommittedTransaction> Transactions::commit_operations(const Context& context, std::string_view name_space,
                                                              Entry& entry) {
-  // Nobody changes what is staged: read once, however often the commit is tried.
-  ASSIGN_OR_RETURN(const records::StagedOperations staged, database_.read([&](const kv::ReadTransaction& transaction) {
-    return records::read_staged(transaction, entry.space, entry.number, entry.operations);
-  }));
+  // Nobody changes what is staged: read once, however often the commit is tried. Where it is gone, an earlier request
+  // to commit came through and was not told.
+  ASSIGN_OR_RETURN(const records::StagedOperations staged,
+                   database_.read([&](const kv::ReadTransaction& transaction) -> Result<records::StagedOperations> {
+                     ASSIGN_OR_RETURN(const bool there, records::has_staged(transaction, entry.space, entry.number));
+                     if (!there) return records::StagedOperations();
+                     return records::read_staged(transaction, entry.space, entry.number, entry.operations);
+                   }));
   Future<Bytes> stamp;
   bool done_before = false;
   const auto body = [&](kv::Transaction& transaction) -> Result<void> {

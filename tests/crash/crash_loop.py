@@ -5,8 +5,9 @@ With --points the process ends at a named point of its writing, again and again 
 With --power-loss what was not synced is lost with the process, wholly or in parts, as by a power cut.
 
 With --durability sync: every acknowledged write is there. With async: nothing that was acknowledged more than 100 ms
-(and a margin for this machine) before the kill is lost, and what is lost was the newest. Always: no torn batch, row or
-value, nothing that was never sent, and the log of the namespace tells the same story (crash_verify reads the raw keys).
+(and a margin for this machine) before the kill is lost, and what is lost was the newest. Always: no torn batch, row, value or object, nothing that was never sent, and the log of the namespace tells the same story (crash_verify reads the raw keys);
+backups that were made meanwhile are whole, and restore to the same state. With sync: a reader of the log was told nothing
+that is not there afterwards.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import time
 
 import kill_points
 import load
+import onlookers
 import power_cut
 
 START_LIMIT_S = 30
@@ -67,11 +69,17 @@ class Server:
     def kill(self, number=signal.SIGKILL):
         self.process.send_signal(number)
 
+    def stop(self):
+        self.kill(signal.SIGTERM)
+        if self.process.wait(START_LIMIT_S) != 0:
+            raise AssertionError("the server did not stop in order: exit code %s" % self.process.returncode)
+        self.reap(None)
+
     def reap(self, random):
         self.process.wait(START_LIMIT_S)
         self.process.stdout.close()
         self.log.close()
-        return power_cut.cut_power(self.data, self.undo, random)
+        return power_cut.cut_power(self.data, self.undo, random) if random else 0
 
 
 def applied_prefix(client, seen, at_least):
@@ -98,6 +106,8 @@ def check_round(clients, seen, durability, killed_at):
     acknowledged = lost = 0
     first_lost_ack, last_kept_send = float("inf"), 0.0
     for client in clients:
+        # What was never sent cannot be there: a transaction that the crash met before its commit.
+        client.operations = [operation for operation in client.operations if operation.sent_at is not None]
         acks = [operation for operation in client.operations if operation.acknowledged_at is not None]
         if durability == "sync":
             at_least = len(acks)
@@ -111,7 +121,7 @@ def check_round(clients, seen, durability, killed_at):
         for operation in acks[most:]:
             lost += 1
             first_lost_ack = min(first_lost_ack, operation.acknowledged_at)
-        client.operations.clear()
+        client.operations = []
     # Whoever wrote after the answer to a lost write must be lost as well: the store is a prefix of the history.
     if last_kept_send > first_lost_ack:
         raise AssertionError("a write was lost that is older than one that was kept")
@@ -125,15 +135,33 @@ class Campaign:
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="strata-crash-"))
         self.points = collections.Counter()
         self.kills = self.acknowledged = self.lost = self.in_flight = self.verified = self.cut_files = 0
+        self.followed = self.backups = 0
 
     def start(self, directory, point=None):
         options = self.options
         return Server(options.binary, directory, options.durability, options.power_loss, point, options.points)
 
-    def verify_log(self, directory):
+    def verify(self, directory, clients, backups):
+        """What the last life left: the raw keys agree with the log, and a restore from each kind of backup is the same."""
+        server = self.start(directory)
+        server.wait_ready()
+        snapshot = backups.make(server.port)
+        server.stop()
         if self.options.verifier:
             subprocess.run([self.options.verifier, directory], check=True, stdout=subprocess.DEVNULL)
             self.verified += 1
+        for number, source in enumerate((("--snapshot", snapshot), ("--wal", backups.directory / "wal"))):
+            restored = directory.parent / ("restored%d" % number) / "data"
+            restored.parent.mkdir()
+            backups.restore(self.options.binary, "--database", restored, *source)
+            server = self.start(restored)
+            server.wait_ready()
+            seen = load.read_all(server.port, clients)
+            server.stop()
+            for client in clients:
+                wrong = [key for key in client.keys() if seen[key] != client.model.get(key)]
+                if wrong:
+                    raise AssertionError("restored with %s: %s are not as they were" % (source[0], wrong[:5]))
 
     def kill_while_starting(self, directory):
         server = self.start(directory)
@@ -155,7 +183,7 @@ class Campaign:
                 self.kills += 1
                 self.points[name + ", at the start"] += 1
 
-    def round(self, directory, clients):
+    def round(self, directory, clients, replay, backups):
         point = ""
         if self.options.points:
             server, point = self.start_with_point(directory)
@@ -168,6 +196,9 @@ class Campaign:
             killed_at.append(time.monotonic())
             server.kill()
 
+        durable = self.options.durability == "sync"
+        follower = onlookers.Follower(server.port, replay.position) if durable else None
+        maker = onlookers.BackupMaker(server.port, backups) if self.random.random() < 0.3 else None
         try:
             load.write_until_killed(server.port, clients, time.monotonic() + 0.02 + self.random.random() * 0.6, kill)
         except ConnectionError:
@@ -175,6 +206,8 @@ class Campaign:
         if not killed_at:
             killed_at.append(time.monotonic())
             self.points[point] += 1
+        for onlooker in filter(None, (follower, maker)):
+            onlooker.end()
         self.cut_files += server.reap(self.random)
         self.kills += 1
         if self.random.random() < 0.15:
@@ -184,6 +217,11 @@ class Campaign:
         server = self.start(directory)
         server.wait_ready()
         seen = load.read_all(server.port, clients)
+        if durable:
+            self.followed += len(follower.lines)
+            replay.catch_up(server.port, follower.lines)
+            replay.check(seen)
+        self.backups += backups.check(self.options.binary) if maker else 0
         server.kill(self.random.choice((signal.SIGKILL, signal.SIGTERM)))
         self.cut_files += server.reap(self.random)
         acknowledged, lost = check_round(clients, seen, self.options.durability, killed_at[0])
@@ -197,10 +235,11 @@ class Campaign:
             directory = self.root / ("store%d" % self.kills) / "data"
             directory.parent.mkdir()
             clients = [load.Client(number, self.random) for number in range(self.options.clients)]
+            replay, backups = onlookers.Replay(), onlookers.Backups(directory)
             end = min(self.kills + 10, self.options.kills)
             while self.kills < end:
-                self.round(directory, clients)
-            self.verify_log(directory)
+                self.round(directory, clients, replay, backups)
+            self.verify(directory, clients, backups)
             shutil.rmtree(directory.parent)
         shutil.rmtree(self.root)
 
@@ -225,9 +264,10 @@ def main():
     except (AssertionError, subprocess.SubprocessError) as error:
         print("FAILED after %d kills: %s\nkept: %s" % (campaign.kills, error, campaign.root))
         return 1
-    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared, %d files cut" % (
+    print("%d kills in %.0f s: %d writes acknowledged, %d of them lost, %d in flight at a kill, %d logs compared, %d files cut, "
+          "%d records followed, %d backups made under way" % (
         campaign.kills, time.monotonic() - began, campaign.acknowledged, campaign.lost, campaign.in_flight,
-        campaign.verified, campaign.cut_files))
+        campaign.verified, campaign.cut_files, campaign.followed, campaign.backups))
     for name, count in sorted(campaign.points.items()):
         print("  %4d %s" % (count, name))
     return 0

@@ -1,15 +1,17 @@
 """The crash loop must be able to fail: planted losses and torn writes are found."""
 
+import json
+import pathlib
 import random
 import struct
 import sys
-import pathlib
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import crash_loop
 import load
+import onlookers
 import power_cut
 
 
@@ -94,6 +96,63 @@ def test_async_losing_an_older_write_of_another_client_is_found():
     answers = {**seen(lost), **{key: None for key in kept.keys()}, ("kv", "c1-k0"): "x"}
     with pytest.raises(AssertionError, match="older than one that was kept"):
         crash_loop.check_round([lost, kept], answers, "async", 1.95)
+
+
+def test_a_transaction_before_its_commit_is_never_there():
+    client = client_with(({K0: "1"}, True))
+    client.operations.append(load.Operation("POST", "/tx/TXN/commit", None, {K0: "2"}, [("POST", "/tx/begin", {})]))
+    assert client.operations[-1].next_request() == ("POST", "/tx/begin", {})
+    with pytest.raises(AssertionError, match="wrong"):
+        check(client, k0="2")
+    assert check(client, k0="1") == (1, 0)
+
+
+def test_a_transaction_is_there_in_whole_or_not_at_all():
+    operation = load.Operation("POST", "/tx/TXN/commit", None, {K0: "2", K1: "2"}, [("POST", "/tx/begin", {})])
+    for _ in range(2):
+        operation.next_request()
+    for values, torn in (({}, False), ({"k0": "2", "k1": "2"}, False), ({"k1": "2"}, True)):
+        client = client_with()
+        client.operations.append(operation)
+        if torn:
+            with pytest.raises(AssertionError, match="wrong"):
+                check(client, **values)
+        else:
+            check(client, **values)
+
+
+def log_line(lsn, *operations):
+    return json.dumps({"segmentId": 1, "offset": 10 * lsn, "lsn": lsn, "ops": operations}).encode() + b"\n"
+
+
+LOG = [
+    log_line(1, {"op": "put", "key": "a", "value": "1"}, {"op": "put", "key": "gone", "value": "1"}),
+    log_line(2, {"op": "put_row", "key": "r", "columns": {"x": "1", "y": "1"}}, {"op": "delete", "key": "gone"}),
+    log_line(3, {"op": "put_lob", "key": "l", "size": 3, "checksum": 891568578}),
+    log_line(4, {"op": "put_row", "key": "r", "columns": {"x": "2"}}),
+]
+STATE = {("kv", "a"): "1", ("kv", "gone"): None, ("row", "r"): {"x": "2", "y": "1"}, ("lob", "l"): load.lob_of(b"abc")}
+
+
+def test_the_log_replayed_is_the_state():
+    replay = onlookers.Replay()
+    replay.take(LOG[:2], {2: LOG[1]})
+    replay.take(LOG[2:], {})
+    assert replay.position == (1, 40)
+    replay.check(STATE)
+    for key in STATE:
+        with pytest.raises(AssertionError, match="not the state"):
+            replay.check({**STATE, key: "other"})
+
+
+@pytest.mark.parametrize("lines, followed, error", [
+    (LOG[:1] + LOG[2:], {}, "lsn 3 follows 1"),
+    (LOG, {2: log_line(2)}, "another"),
+    (LOG[:3], {4: LOG[3]}, "lost"),
+])
+def test_a_log_that_changed_under_its_reader_is_found(lines, followed, error):
+    with pytest.raises(AssertionError, match=error):
+        onlookers.Replay().take(lines, followed)
 
 
 def record(offset, size_before, old):

@@ -1,8 +1,8 @@
 """Clients that write over HTTP and remember what they were told.
 
 Each client owns its keys and has one request under way at a time, so after a crash its keys must look as after some
-prefix of what it sent: all that was acknowledged, and perhaps the one request that was not. Batches and rows change
-several values at once: seeing some of them changed is a torn write.
+prefix of what it sent: all that was acknowledged, and perhaps the one request that was not. Batches, rows, large objects
+and transactions change several values at once: seeing some of them changed is a torn write.
 """
 
 import base64
@@ -10,18 +10,42 @@ import json
 import selectors
 import socket
 import time
+import zlib
 
-KV_KEYS, GROUPS, GROUP_KEYS, ROWS, COLUMNS = 8, 2, 8, 3, 4
+KV_KEYS, GROUPS, GROUP_KEYS, ROWS, COLUMNS, LOBS = 8, 2, 8, 3, 4, 3
+LARGEST_LOB = 400_000
 
 
 class Operation:
-    """One request; effects: {key: value or None}, a key being ("kv", name) or ("row", name)."""
+    """One write; effects: {key: value or None}, a key being ("kv", name), ("row", name) or ("lob", name). What must be
+    sent before it, in this order, changes nothing by itself: (method, path, body) of each, TXN standing for the id that
+    the first of them answers."""
 
-    __slots__ = ("method", "path", "body", "effects", "sent_at", "acknowledged_at")
+    __slots__ = ("method", "path", "body", "effects", "before", "begun", "txn", "sent_at", "acknowledged_at")
 
-    def __init__(self, method, path, body, effects):
-        self.method, self.path, self.body, self.effects = method, path, body, effects
+    def __init__(self, method, path, body, effects, before=()):
+        self.method, self.path, self.body, self.effects, self.before = method, path, body, effects, before
+        self.begun, self.txn = 0, None
         self.sent_at = self.acknowledged_at = None
+
+    def next_request(self):
+        """The next one to send, sent_at once it is the write itself."""
+        if self.begun < len(self.before):
+            method, path, body = self.before[self.begun]
+        else:
+            method, path, body = self.method, self.path, self.body
+            self.sent_at = time.monotonic()
+        self.begun += 1
+        return method, path.replace("TXN", self.txn or ""), body
+
+
+def lob_fingerprint(size, checksum):
+    """Stands for an object's bytes in models and effects; the log tells the same of it."""
+    return "%d bytes, CRC-32 %d" % (size, checksum)
+
+
+def lob_of(content):
+    return lob_fingerprint(len(content), zlib.crc32(content))
 
 
 def encoded_value(random, client, sequence, size):
@@ -41,7 +65,11 @@ class Client:
     def keys(self):
         names = ["c%d-k%d" % (self.number, i) for i in range(KV_KEYS)]
         names += ["c%d-g%d-%d" % (self.number, g, i) for g in range(GROUPS) for i in range(GROUP_KEYS)]
-        return [("kv", name) for name in names] + [("row", "c%d-r%d" % (self.number, i)) for i in range(ROWS)]
+        rows = [("row", "c%d-r%d" % (self.number, i)) for i in range(ROWS)]
+        return [("kv", name) for name in names] + rows + [("lob", self.lob_name(i)) for i in range(LOBS)]
+
+    def lob_name(self, number):
+        return "c%d-l%d" % (self.number, number)
 
     def value(self, largest):
         return encoded_value(self.random, self.number, self.sequence, self.random.randrange(largest))
@@ -55,10 +83,16 @@ class Client:
             operation = self.put(700_000)  # many chunks: a value is torn if one of them is missing
         elif draw < 0.60:
             operation = self.delete()
-        elif draw < 0.80:
+        elif draw < 0.75:
             operation = self.batch(self.random.random() < 0.8)
-        else:
+        elif draw < 0.88:
             operation = self.row(self.random.random() < 0.8)
+        elif draw < 0.92:
+            operation = self.lob(self.random.random() < 0.85)
+        elif draw < 0.96:
+            operation = self.transaction()
+        else:
+            operation = self.lob_transaction()
         self.operations.append(operation)
         return operation
 
@@ -89,6 +123,38 @@ class Client:
         columns = {"column%d" % i: self.value(300) for i in range(COLUMNS)}
         return Operation("PUT", "/row/" + name, {"columns": columns}, {("row", name): columns})
 
+    def lob_content(self, largest=LARGEST_LOB):
+        head = b"%d:%d:" % (self.number, self.sequence)
+        return head + self.random.randbytes(self.random.randrange(int(largest ** self.random.random()) + 1))
+
+    def lob(self, put):
+        name = self.lob_name(self.random.randrange(LOBS))
+        if not put:
+            return Operation("DELETE", "/lob/" + name, None, {("lob", name): None})
+        content = self.lob_content()
+        return Operation("PUT", "/lob/" + name, content, {("lob", name): lob_of(content)})
+
+    def ended(self, appends, effects):
+        """Some transactions are given up: then nothing of them may ever be seen."""
+        if self.random.random() < 0.2:
+            return Operation("POST", "/tx/TXN/abort", None, {}, appends)
+        return Operation("POST", "/tx/TXN/commit", None, effects, appends)
+
+    def transaction(self):
+        names = ["c%d-k%d" % (self.number, i) for i in range(KV_KEYS)]
+        values = {name: self.value(3_000) for name in self.random.sample(names, 4)}
+        appends = [("POST", "/tx/begin", {"operation": "put", "entryType": "kv"})]
+        appends += [("POST", "/tx/TXN/kv", {"key": name, "value": value}) for name, value in values.items()]
+        return self.ended(appends, {("kv", name): value for name, value in values.items()})
+
+    def lob_transaction(self):
+        """Two objects in pieces that alternate."""
+        pieces = {self.lob_name(i): [self.lob_content(150_000) for _ in range(2)]
+                  for i in self.random.sample(range(LOBS), 2)}
+        appends = [("POST", "/tx/begin", {"operation": "put", "entryType": "lob"})]
+        appends += [("POST", "/tx/TXN/lob?key=" + name, both[i]) for i in range(2) for name, both in pieces.items()]
+        return self.ended(appends, {("lob", name): lob_of(b"".join(both)) for name, both in pieces.items()})
+
 
 class Connection:
     """HTTP/1.1 over one socket that never blocks; one request at a time."""
@@ -100,7 +166,9 @@ class Connection:
         self.out, self.received = b"", bytearray()
 
     def begin(self, method, path, body):
-        payload = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
+        payload = body or b""
+        if isinstance(body, dict):
+            payload = json.dumps(body, separators=(",", ":")).encode()
         head = "%s /api/v1/default%s HTTP/1.1\r\nHost: crash\r\nContent-Length: %d\r\n\r\n" % (method, path, len(payload))
         self.out = head.encode() + payload
         self.flush()
@@ -209,16 +277,20 @@ def write_until_killed(port, clients, kill_at, kill):
     loop = Loop(port, len(clients))
 
     def begin(index, connection):
-        operation = clients[index].next_operation()
-        operation.sent_at = time.monotonic()
-        connection.begin(operation.method, operation.path, operation.body)
+        operations = clients[index].operations
+        goes_on = operations and operations[-1].sent_at is None
+        operation = operations[-1] if goes_on else clients[index].next_operation()
+        connection.begin(*operation.next_request())
         return True
 
     def finished(index, status, body):
         operation = clients[index].operations[-1]
         if status != 200:
             raise AssertionError("%s %s: %d %s" % (operation.method, operation.path, status, body[:200]))
-        operation.acknowledged_at = time.monotonic()
+        if operation.sent_at is not None:
+            operation.acknowledged_at = time.monotonic()
+        elif operation.txn is None:
+            operation.txn = json.loads(body)["txnId"]
 
     loop.run(begin, finished, kill_at, kill)
 
@@ -240,8 +312,11 @@ def read_all(port, clients, connections=16):
         key = asked.pop(index)
         if status not in (200, 404):
             raise AssertionError("GET %s: %d %s" % (key, status, body[:200]))
-        answer = json.loads(body)
-        seen[key] = (answer["value"] if key[0] == "kv" else answer["columns"]) if status == 200 else None
+        seen[key] = None
+        if status == 200 and key[0] == "lob":
+            seen[key] = lob_of(body)
+        elif status == 200:
+            seen[key] = json.loads(body)["value" if key[0] == "kv" else "columns"]
 
     loop.run(begin, finished)
     if waiting or asked:

@@ -151,9 +151,9 @@ Result<void> compare_objects(const kv::Database& database, const Namespace& spac
   return {};
 }
 
-// Objects that are being staged or wait to be cleared: rows of their own and bytes that no head names.
-Result<void> account_for_objects_in_waiting(const kv::Database& database, const Namespace& space,
-                                            std::set<Bytes>& prefixes) {
+// What is staged, or waits to be cleared: rows of its own and bytes that no head names.
+Result<void> account_for_what_waits(const kv::Database& database, const Namespace& space, Staged staged_things,
+                                    std::set<Bytes>& prefixes) {
   constexpr size_t limit = 100'000;
   ASSIGN_OR_RETURN(const auto staged, database.read([&](const kv::ReadTransaction& transaction) {
     return records::read_staged_objects(transaction, space, nullptr, limit);
@@ -161,15 +161,19 @@ Result<void> account_for_objects_in_waiting(const kv::Database& database, const 
   ASSIGN_OR_RETURN(const auto replaced, database.read([&](const kv::ReadTransaction& transaction) {
     return records::read_replaced_objects(transaction, space, nullptr, limit);
   }));
-  for (const auto& object : staged) prefixes.insert(records::object_data_key(space, object.id));
   for (const auto& object : replaced) prefixes.insert(records::object_data_key(space, object.id));
-  prefixes.insert(records::staged_objects_prefix(space));
+  if (staged_things == Staged::may_be_there) {
+    for (const auto& object : staged) prefixes.insert(records::object_data_key(space, object.id));
+    prefixes.insert(records::staged_objects_prefix(space));
+    prefixes.insert(records::staged_operations_prefix(space));
+  }
   prefixes.insert(records::replaced_objects_prefix(space));
   return {};
 }
 
 // Every key below the namespace's prefix belongs to something that the log told of. Returns how many there are.
-Result<size_t> account_for_keys(const kv::Database& database, const Namespace& space, const Model& model) {
+Result<size_t> account_for_keys(const kv::Database& database, const Namespace& space, const Model& model,
+                                Staged staged) {
   std::set<Bytes> exact = {records::log_checkpoint_key(space)};
   std::set<Bytes> prefixes = {records::log_prefix(space), records::log_segments_prefix(space)};
   for (const auto& [key, value] : model.values) {
@@ -181,7 +185,7 @@ Result<size_t> account_for_keys(const kv::Database& database, const Namespace& s
     exact.insert(records::object_key(space, key));
     prefixes.insert(records::object_data_key(space, object.reference.id));
   }
-  RETURN_IF_ERROR(account_for_objects_in_waiting(database, space, prefixes));
+  RETURN_IF_ERROR(account_for_what_waits(database, space, staged, prefixes));
 
   size_t keys = 0;
   Bytes from = space.prefix;
@@ -228,7 +232,7 @@ Result<void> check_checkpoint(const kv::Database& database, const Namespace& spa
 
 }  // namespace
 
-Result<std::string> check_log(const kv::Database& database, std::string_view name_space) {
+Result<std::string> check_log(const kv::Database& database, std::string_view name_space, Staged staged) {
   ASSIGN_OR_RETURN(const auto space, database.read([&](const kv::ReadTransaction& transaction) {
     return records::find_namespace(transaction, name_space);
   }));
@@ -238,7 +242,7 @@ Result<std::string> check_log(const kv::Database& database, std::string_view nam
   RETURN_IF_ERROR(compare_rows(database, *space, model));
   RETURN_IF_ERROR(compare_objects(database, *space, model));
   RETURN_IF_ERROR(check_checkpoint(database, *space, model));
-  ASSIGN_OR_RETURN(const size_t keys, account_for_keys(database, *space, model));
+  ASSIGN_OR_RETURN(const size_t keys, account_for_keys(database, *space, model, staged));
   return fmt::format("{} log records, {} values, {} rows, {} objects, {} keys agree", model.records,
                      model.values.size(), model.rows.size(), model.objects.size(), keys);
 }

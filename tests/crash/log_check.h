@@ -13,7 +13,11 @@
 
 namespace strata {
 
+// Bytes and operations that clients staged and never committed: a start of the server clears them.
+enum class Staged { may_be_there, is_cleared };
+
 // What was compared, in words. Errors: corruption, naming the key.
-Result<std::string> check_log(const kv::Database& database, std::string_view name_space);
+Result<std::string> check_log(const kv::Database& database, std::string_view name_space,
+                              Staged staged = Staged::may_be_there);
 
 }  // namespace strata

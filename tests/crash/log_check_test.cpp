@@ -124,5 +124,27 @@ TEST_F(LogCheck, FindsALostLogRecord) {
   EXPECT_THAT(complaint(), HasSubstr("belongs to nothing"));
 }
 
+TEST_F(LogCheck, FindsWhatAStartShouldHaveCleared) {
+  const auto cleared = [&] {
+    const auto result = check_log(database_, records::default_namespace, Staged::is_cleared);
+    return result.ok() ? "none" : std::string(result.error().message());
+  };
+  EXPECT_EQ(cleared(), "none");
+  const Bytes object = records::staged_object_key(space_, {});
+  const Bytes operation = records::staged_transaction_key(space_, {});
+  for (const Bytes& key : {object, operation}) {
+    change([&](kv::Transaction& transaction) -> Result<void> {
+      transaction.set(key, Bytes(1, '\1') + Bytes(16, 'r'));
+      return {};
+    });
+    EXPECT_THAT(complaint(), HasSubstr("none: "));
+    EXPECT_THAT(cleared(), HasSubstr("belongs to nothing"));
+    change([&](kv::Transaction& transaction) -> Result<void> {
+      transaction.clear(key);
+      return {};
+    });
+  }
+}
+
 }  // namespace
 }  // namespace strata

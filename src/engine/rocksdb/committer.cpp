@@ -135,7 +135,7 @@ void Committer::run() {
 void Committer::tidy_up() {
   if (unsynced_since_us_ != 0 && now_us() - unsynced_since_us_ >= async_sync_us) sync_log();
   views_.expire();
-  if (history_.bytes() > history_worth_keeping_bytes) history_.advance(next_version());
+  if (history_.bytes() > history_worth_keeping_bytes) history_.rest(views_.newest(), next_version());
 }
 
 void Committer::wait_for_work(std::unique_lock<std::mutex>& lock) {
@@ -220,7 +220,8 @@ Result<void> Committer::resolve(const CommitRequest& request) const {
 
 void Committer::resolve_batch(Version version) {
   outcomes_.assign(batch_.size(), {});
-  history_.advance(views_.newest());
+  // By the version that comes, not by the last one: after an idle hour that is too far behind.
+  history_.advance(version - 1);
   for (size_t i = 0; i < batch_.size(); ++i) {
     const CommitRequest& request = batch_[i].request;
     Result<void> resolved = resolve(request);

@@ -23,6 +23,20 @@ TEST_F(RocksdbStore, RestartKeepsDataAndLeavesAGapInVersions) {
   EXPECT_GT(put("c", "3").value().version, before + 100'000'000);
 }
 
+// Versions go with the clock, also while nobody writes: the first commit after that, however long it was.
+TEST_F(RocksdbCommits, TakesWritesAfterDaysOfNone) {
+  open();
+  ASSERT_TRUE(put("a", "0").ok());
+  for (const int64_t hours : {1, 24, 24 * 365}) {
+    clock.advance_us(hours * 3'600'000'000);
+    const Version before = *engine->read_version().get();
+    ASSERT_TRUE(engine->commit(read_write("a", before, "a", "1")).get().ok());
+    const auto late = engine->commit(read_write("a", before, "a", "2")).get();
+    ASSERT_FALSE(late.ok());
+    EXPECT_EQ(late.error().code(), ErrorCode::not_committed);
+  }
+}
+
 // A run that wrote nothing handed out versions too.
 TEST_F(RocksdbStore, EveryOpeningLeavesAGap) {
   open();

@@ -281,8 +281,8 @@ Result<std::vector<StoredLogRecord>> read_log(const kv::ReadTransaction& transac
   return records;
 }
 
-Result<InLog> find_in_log(const kv::ReadTransaction& transaction, const Namespace& space, kv::Version after,
-                          BytesView record, const LogSearchLimits& limits) {
+Result<LogSearch> find_in_log(const kv::ReadTransaction& transaction, const Namespace& space, kv::Version after,
+                              BytesView record, const LogSearchLimits& limits) {
   Stamp behind;
   behind.fill('\xFF');
   Bytes version;
@@ -307,14 +307,14 @@ Result<InLog> find_in_log(const kv::ReadTransaction& transaction, const Namespac
     is_alike = is_alike && found.value() == rest.substr(0, chunk_bytes);
     if (is_alike) {
       rest.remove_prefix(found.value().size());
-      if (rest.empty()) return InLog::yes;
+      if (rest.empty()) return LogSearch{InLog::yes, key.stamp};
       continue;
     }
     bytes += found.value().size();
-    if (++parts >= limits.parts || bytes >= limits.bytes) return InLog::not_known;
+    if (++parts >= limits.parts || bytes >= limits.bytes) return LogSearch{.found = InLog::not_known};
   }
   RETURN_IF_ERROR(found.status());
-  return InLog::no;
+  return LogSearch{};
 }
 
 }  // namespace strata::records

@@ -57,11 +57,15 @@ struct LogSearchLimits {
 };
 
 enum class InLog { no, yes, not_known };
+struct LogSearch {
+  InLog found = InLog::no;
+  Stamp stamp{};  // yes: of the record
+};
 
 // Whether a commit behind this version wrote exactly this record: how a writer that was not told the outcome of its
 // commit recognises it. not_known: there is more behind that version than the limits let it read. Another's record with
 // the same operations, made in the same microsecond, is taken for it.
-Result<InLog> find_in_log(const kv::ReadTransaction& transaction, const Namespace& space, kv::Version after,
-                          BytesView record, const LogSearchLimits& limits = {});
+Result<LogSearch> find_in_log(const kv::ReadTransaction& transaction, const Namespace& space, kv::Version after,
+                              BytesView record, const LogSearchLimits& limits = {});
 
 }  // namespace strata::records

@@ -214,9 +214,10 @@ TEST_F(Log, ARecordIsFoundBehindAVersion) {
   };
   const auto find = [&](kv::Version after, BytesView value, const LogSearchLimits& limits = {}, int64_t wall_us = 7) {
     return read([&](const kv::ReadTransaction& transaction) {
-      const Operation operation = put(value);
-      return find_in_log(transaction, space_, after, encode_log_record(wall_us, {&operation, 1}), limits);
-    });
+             const Operation operation = put(value);
+             return find_in_log(transaction, space_, after, encode_log_record(wall_us, {&operation, 1}), limits);
+           })
+        .found;
   };
   const kv::Version start = now();
   EXPECT_EQ(find(start, large), InLog::no);

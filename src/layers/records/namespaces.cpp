@@ -144,9 +144,12 @@ Result<std::vector<Namespace>> list_hidden_namespaces(const kv::ReadTransaction&
   return found;
 }
 
-void drop_hidden_namespace(kv::Transaction& transaction, const Namespace& hidden) {
+Result<void> drop_hidden_namespace(kv::Transaction& transaction, const Namespace& hidden) {
+  ASSIGN_OR_RETURN(const auto row, transaction.get(hidden_namespace_key(hidden.id)).get());
+  if (!row) return {};
   transaction.clear(hidden_namespace_key(hidden.id));
   transaction.clear_prefix(hidden.prefix);
+  return {};
 }
 
 Result<std::optional<Namespace>> reveal_namespace(kv::Transaction& transaction, const Namespace& hidden,

@@ -52,7 +52,8 @@ std::string format_log_id(BytesView store_id, const Namespace& space);
 Result<Namespace> begin_hidden_namespace(kv::Transaction& transaction, int64_t wall_us);
 Result<std::vector<Namespace>> list_hidden_namespaces(const kv::ReadTransaction& transaction);
 // Everything that is stored in it, and its place in the list.
-void drop_hidden_namespace(kv::Transaction& transaction, const Namespace& hidden);
+// Nothing happens to one that has its name by now: whoever was not told of that must not undo it.
+Result<void> drop_hidden_namespace(kv::Transaction& transaction, const Namespace& hidden);
 // Points the name at it and takes it off the list. What had the name before is removed with all its data, and returned.
 // not_found: it is not in the list any more.
 Result<std::optional<Namespace>> reveal_namespace(kv::Transaction& transaction, const Namespace& hidden,

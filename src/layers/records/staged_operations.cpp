@@ -39,7 +39,7 @@ void stage_operation(kv::Transaction& transaction, const Namespace& space, const
   }
 }
 
-Result<bool> has_staged(kv::Transaction& transaction, const Namespace& space, const TransactionId& id) {
+Result<bool> has_staged(const kv::ReadTransaction& transaction, const Namespace& space, const TransactionId& id) {
   ASSIGN_OR_RETURN(const auto row, transaction.get(staged_transaction_key(space, id)).get());
   return row.has_value();
 }

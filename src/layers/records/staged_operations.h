@@ -23,7 +23,7 @@ struct StagedOperations {
 void stage_operation(kv::Transaction& transaction, const Namespace& space, const TransactionId& id, const ObjectId& run,
                      uint32_t sequence, const Operation& operation);
 // Serializable.
-Result<bool> has_staged(kv::Transaction& transaction, const Namespace& space, const TransactionId& id);
+Result<bool> has_staged(const kv::ReadTransaction& transaction, const Namespace& space, const TransactionId& id);
 // corruption unless there are exactly `count`.
 Result<StagedOperations> read_staged(const kv::ReadTransaction& transaction, const Namespace& space,
                                      const TransactionId& id, uint32_t count);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "crash/simulation/ledger.h"
+#include "crash/simulation/records_workload.h"
 
 namespace strata::crash {
 namespace {
@@ -31,6 +32,15 @@ TEST_P(Crashes, LoseNothingThatWasAnsweredAndHalfOfNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Durability, Crashes, testing::Values(kv::Durability::sync, kv::Durability::async),
                          [](const auto& info) { return info.param == kv::Durability::sync ? "sync" : "async"; });
+
+TEST(CrashesOfRecords, ObjectsAreWholeAndTheLogIsTheState) {
+  RecordsWorkload records;
+  CrashOptions options;
+  options.seed = 3;
+  options.power_cuts = times(40, 1'000);
+  options.kills = times(20, 500);
+  run(records, options, "records");
+}
 
 }  // namespace
 }  // namespace strata::crash
