@@ -71,9 +71,9 @@ class LeaderClient::Impl {
     curl_slist_free_all(headers_);
   }
 
-  std::shared_ptr<LeaderTransfer> start(std::string_view target, Silence silence) {
-    auto transfer = std::make_shared<LeaderTransfer>(std::string(target), silence, options_.buffer_bytes,
-                                                     [wake = wake_] { wake->now(); });
+  std::shared_ptr<LeaderTransfer> start(std::string_view target, Silence silence, int64_t whole_within_ms = 0) {
+    auto transfer = std::make_shared<LeaderTransfer>(std::string(target), silence, whole_within_ms,
+                                                     options_.buffer_bytes, [wake = wake_] { wake->now(); });
     {
       std::lock_guard lock(mutex_);
       if (!stopped_) {
@@ -186,13 +186,13 @@ class LeaderClient::Impl {
 
   void attend_to_running() {
     const auto now = SteadyClock::now();
-    const auto head_due = std::chrono::milliseconds(options_.idle_timeout_ms);
     for (auto next = running_.begin(); next != running_.end();) {
       RunningTransfer* running = (next++)->second.get();
       LeaderTransfer& transfer = *running->transfer;
+      const int64_t limit_ms = transfer.has_head() ? transfer.whole_within_ms : options_.idle_timeout_ms;
       if (transfer.cancelled()) {
         end(running, Error(ErrorCode::operation_cancelled));
-      } else if (!transfer.has_head() && now - running->begun > head_due) {
+      } else if (limit_ms > 0 && now - running->begun > std::chrono::milliseconds(limit_ms)) {
         end(running, Error(ErrorCode::timed_out, "the leader did not answer in time"));
       } else if (transfer.take_wish_to_go_on()) {
         curl_easy_pause(running->easy, CURLPAUSE_CONT);
@@ -241,6 +241,7 @@ LeaderResponse::LeaderResponse(std::shared_ptr<LeaderTransfer> transfer) : trans
 LeaderResponse::~LeaderResponse() {
   if (transfer_) transfer_->cancel();
 }
+Result<void> LeaderResponse::wait_for_head() { return transfer_->wait_for_head(); }
 int LeaderResponse::status() const { return transfer_->status(); }
 std::string LeaderResponse::log_id() const { return transfer_->log_id(); }
 Result<Bytes> LeaderResponse::read() { return transfer_->read(); }
@@ -261,14 +262,15 @@ Result<std::unique_ptr<LeaderClient>> LeaderClient::create(const LeaderClientOpt
 }
 
 Result<LeaderResponse> LeaderClient::get(std::string_view target, Silence silence) {
-  std::shared_ptr<LeaderTransfer> transfer = impl_->start(target, silence);
-  LeaderResponse response(transfer);
-  RETURN_IF_ERROR(transfer->wait_for_head());
+  LeaderResponse response(impl_->start(target, silence));
+  RETURN_IF_ERROR(response.wait_for_head());
   return response;
 }
 
 Result<Bytes> LeaderClient::whole(std::string_view target, size_t limit_bytes) {
-  ASSIGN_OR_RETURN(LeaderResponse response, get(target));
+  // A byte now and then would keep a transfer alive for ever.
+  LeaderResponse response(impl_->start(target, Silence::is_an_error, impl_->options().idle_timeout_ms));
+  RETURN_IF_ERROR(response.wait_for_head());
   if (response.status() != 200) return error_of_answer(response);
   Bytes body;
   for (;;) {

@@ -30,7 +30,8 @@ struct LeaderClientOptions {
   // Certificates to trust instead of the system's; empty: the system's.
   std::string ca_file;
   int64_t connect_timeout_ms = 5'000;
-  // Until the head of the answer; and between bytes of a body, but where Silence is allowed.
+  // Until the head of the answer, or the end of one that is asked for whole; and between bytes of a body, but where
+  // Silence is allowed.
   int64_t idle_timeout_ms = 30'000;
   size_t buffer_bytes = 256u << 10;
 };
@@ -64,6 +65,9 @@ class LeaderResponse {
   void cancel();
 
  private:
+  friend class LeaderClient;
+  Result<void> wait_for_head();
+
   std::shared_ptr<LeaderTransfer> transfer_;
 };
 

@@ -162,7 +162,7 @@ Result<void> LineBuffer::append(BytesView bytes) {
     if (end_ == 0 && bytes_.size() > (1u << 20)) bytes_ = Bytes();
   }
   const size_t needed = end_ + bytes.size() + line_padding_bytes;
-  if (bytes_.size() < needed) bytes_.resize(std::max(needed, std::min(bytes_.size() * 2, end_ + max_line_bytes_)));
+  if (bytes_.size() < needed) bytes_.resize(std::max(needed, std::min(bytes_.size() * 2, max_line_bytes_)));
   std::memcpy(bytes_.data() + end_, bytes.data(), bytes.size());
   end_ += bytes.size();
   const auto* found = static_cast<const char*>(std::memchr(bytes_.data() + searched_, '\n', end_ - searched_));

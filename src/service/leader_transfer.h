@@ -20,10 +20,11 @@ namespace strata::service {
 
 class LeaderTransfer {
  public:
-  LeaderTransfer(std::string path_and_query, Silence may_be_silent, size_t buffer_bytes,
+  LeaderTransfer(std::string path_and_query, Silence may_be_silent, int64_t limit_ms, size_t buffer_bytes,
                  std::function<void()> wake_client)
       : target(std::move(path_and_query)),
         silence(may_be_silent),
+        whole_within_ms(limit_ms),
         buffer_bytes_(buffer_bytes),
         wake_client_(std::move(wake_client)) {}
 
@@ -167,6 +168,7 @@ class LeaderTransfer {
 
   const std::string target;
   const Silence silence;
+  const int64_t whole_within_ms;  // 0: no limit
 
  private:
   // Of a header that is kept.

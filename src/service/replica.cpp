@@ -242,7 +242,8 @@ ReplicaStatus Replica::status(std::string_view after, size_t limit) const {
   ReplicaStatus status{.is_replica = is_read_only(), .was_promoted = was_promoted_, .leader = leader_url()};
   std::shared_lock lock(mutex_);
   if (!status.is_replica) return status;
-  status.connected = connected_;
+  // A poll that does not come back is no connection either.
+  status.connected = connected_ && silent_us() == 0;
   status.error = error_;
   for (auto next = progress_.upper_bound(after); next != progress_.end(); ++next) {
     if (status.namespaces.size() == limit) {

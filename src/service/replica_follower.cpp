@@ -145,10 +145,15 @@ Result<ReplicaFollower::Outcome> ReplicaFollower::follow() {
   const bool stays_open = shared_.followers <= shared_.limits.live_streams;
   if (!stays_open) turn = shared_.turns.enter();
   Stream connection(*std::move(followed), shared_.limits, stays_open);
+  const int64_t begun_us = shared_.store.clock.steady_us();
   const Result<void> ended = stream(connection);
+  const bool lasted = shared_.store.clock.steady_us() - begun_us > shared_.limits.longest_delay_us;
+  if (ended.ok() || lasted) delay_us_ = shared_.limits.first_delay_us;
   if (ended.ok()) return Outcome::at_the_end;
-  if (!wants_copy(ended.error())) return ended.error();
+  if (!wants_copy(ended.error()) || gate_.ended()) return ended.error();
   log::warning("a namespace is copied anew", {{"namespace", name()}, {"reason", ended.error().message()}});
+  // Until it follows again: a leader whose copies are of no use does not look well.
+  progress_->set_error(std::string(ended.error().message()));
   return copy();
 }
 
@@ -173,7 +178,12 @@ Result<ReplicaFollower::Outcome> ReplicaFollower::copy() {
   const records::BackupPlace& end = chain.place();
   const records::FollowRow row{
       .log_id = header.log_id, .position = {end.segment, end.offset}, .lsn = end.lsn, .wall_us = header.created_us};
-  if (row.log_id.empty()) return Error(ErrorCode::corruption, "the leader's copy names no log");
+  if (row.log_id != log_id_) {
+    // Made anew a moment ago: the next list will tell.
+    return Error(ErrorCode::unavailable,
+                 fmt::format("the leader lists log {} of the namespace and sent a copy with log {}", printable(log_id_),
+                             printable(row.log_id)));
+  }
   const auto also = [&](kv::Transaction& transaction, const records::Namespace& space) -> Result<void> {
     records::write_follow_row(transaction, space, row);
     return {};
@@ -325,6 +335,7 @@ Result<void> ReplicaFollower::apply(Stream& stream) {
     progress_->applied(stream.followed.row, stream.followed.row.lsn - before);
   }
   RETURN_IF_ERROR(applied);
+  delay_us_ = shared_.limits.first_delay_us;
   for (const auto& object : stream.objects) object->keep();
   stream.objects.clear();
   stream.batch = LeaderBatch();
@@ -336,7 +347,6 @@ void ReplicaFollower::note_progress(Stream& stream) {
   if (stream.is_live || stream.proof_is_due || stream.followed.row.position < stream.goal) return;
   stream.is_live = true;
   progress_->set_live();
-  delay_us_ = shared_.limits.first_delay_us;
 }
 
 }  // namespace strata::service

@@ -63,6 +63,7 @@ class ReplicaProgress {
     std::lock_guard lock(mutex_);
     row_ = row;
     complete_us_ = row.wall_us;
+    state_ = ReplicaState::waiting;  // for the log behind the copy
     ++copies_;
   }
   // The log is being read, and everything that the leader had a moment ago is here.

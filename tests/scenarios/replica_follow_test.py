@@ -1,38 +1,12 @@
 """A replica and its leader, both the real server: what one has, the other gets, exactly once and in order."""
 
-import random
 import shutil
 
 import pytest
 
-from replica_support import caught_up, come_back, everything, follower_of, log_operations, namespaces, position, until
-from strata_server import Server, b64
-
-
-def write_everything(client, name="default", seed=1):
-    """Some of every operation there is."""
-    draw = random.Random(seed)
-    base = f"/api/v1/{name}"
-    done = lambda answer: answer.status in (200, 201) or pytest.fail(repr(answer))
-    for i in range(20):
-        done(client.put(f"{base}/kv/key{draw.randrange(12)}", {"value": b64(draw.randbytes(draw.randrange(2_000)))}))
-    done(client.put(f"{base}/kv/%00%FF%22%0A", {"value": b64(b"\x00\xff")}))
-    done(client.put(f"{base}/kv/large", {"value": b64(draw.randbytes(400_000))}))
-    done(client.delete(f"{base}/kv/key3"))
-    done(client.post(f"{base}/kv/batch", {"operation": "put", "items": [
-        {"key": f"batch{i}", "value": b64(draw.randbytes(50))} for i in range(300)]}))
-    done(client.post(f"{base}/kv/batch", {"operation": "delete", "keys": ["batch1", "batch2", "none"]}))
-    done(client.put(f"{base}/row/r1", {"columns": {"a": b64(b"1"), "b": "", "ü": b64(draw.randbytes(200_000))}}))
-    done(client.put(f"{base}/row/%FE%00", {"columns": {"c": b64(b"x")}}))
-    done(client.put(f"{base}/row/bare", {"columns": {}}))
-    done(client.delete(f"{base}/row/r1/columns?columns=a,none"))
-    done(client.delete(f"{base}/row/none"))
-    done(client.put(f"{base}/lob/small", b"s"))
-    done(client.put(f"{base}/lob/empty", b""))
-    done(client.put(f"{base}/lob/large%2F%FF", draw.randbytes(1_500_000)))
-    done(client.put(f"{base}/lob/small", draw.randbytes(100_000)))
-    done(client.put(f"{base}/lob/gone", b"g"))
-    done(client.delete(f"{base}/lob/gone"))
+from replica_support import (caught_up, everything, follower_of, leader_server, log_operations, namespaces, position, until,
+                             write_everything)
+from strata_server import b64
 
 
 OBJECTS = ("small", "empty", "large%2F%FF", "gone")
@@ -48,7 +22,7 @@ def assert_equal(leader, replica, name="default"):
 
 @pytest.fixture
 def leader():
-    with Server() as running:
+    with leader_server() as running:
         yield running
 
 
@@ -161,7 +135,7 @@ def test_both_ends_stop_and_start(leader):
         copied = len(log_operations(ours))
         for seed in range(3):
             write_everything(ours, seed=seed)
-            ours = come_back(leader).client()
+            ours = leader.restart().client()
             write_everything(ours, seed=seed + 10)
             assert replica.stop() == 0, replica.log()
             write_everything(ours, seed=seed + 20)
@@ -189,13 +163,13 @@ def test_without_its_leader_it_answers_and_says_so(leader):
         assert state["namespaces"][0]["state"] == "waiting"
         lag = int(theirs.get("/api/v1/default/kv/large").headers["X-Replica-Lag-Ms"])
         assert until(lambda: int(theirs.get("/api/v1/default/kv/large").headers["X-Replica-Lag-Ms"]) > lag + 200, "age")
-        ours = come_back(leader).client()
+        ours = leader.restart().client()
         assert ours.put("/api/v1/default/kv/k", {"value": b64(b"v")}).status == 200
         assert_equal(ours, theirs)
 
 
 def test_retention_that_was_faster_means_a_copy():
-    with Server("--log-segment-bytes", "65536", "--log-retention-bytes", "65536") as leader:
+    with leader_server("--log-segment-bytes", "65536", "--log-retention-bytes", "65536") as leader:
         ours = leader.client()
         write_everything(ours)
         with follower_of(leader) as replica:
@@ -222,7 +196,7 @@ def test_another_store_in_the_leaders_place(leader):
         caught_up(ours, theirs)
         leader.stop()
         shutil.rmtree(leader.directory / "data")
-        ours = come_back(leader).client()
+        ours = leader.restart().client()
         assert ours.put("/api/v1/default/kv/other", {"value": b64(b"1")}).status == 200
         assert_equal(ours, theirs)
         assert [key for _, key in everything(theirs)] == ["other"]
@@ -248,7 +222,7 @@ def test_a_leader_that_was_taken_back(leader, overtakes):
         leader.stop()
         shutil.rmtree(leader.directory / "data")
         shutil.move(leader.directory / "old", leader.directory / "data")
-        ours = come_back(leader).client()
+        ours = leader.restart().client()
         # Records of the same sizes: at every position of the lost ones there is another.
         for key in ("forgetful", "olsa", "more"):
             if overtakes:

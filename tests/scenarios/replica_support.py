@@ -1,11 +1,32 @@
 """What the scenarios of replicas share: a follower of a server, waiting for it, comparing the two."""
 
 import json
+import pathlib
+import random
+import socket
 import time
 
-from strata_server import Server
+from strata_server import Server, b64
 
 DEADLINE_S = 60
+
+
+def fixed_port():
+    """For a server that comes back at its port: below those that the system gives away meanwhile, also to the follower
+    that knocks there."""
+    low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, max(low, 11_000))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def leader_server(*arguments, **options):
+    return Server("--port", str(fixed_port()), *arguments, **options)
 
 
 def follower_of(leader, *arguments, **options):
@@ -74,16 +95,30 @@ def everything(client, name="default"):
     return contents
 
 
-def come_back(server, *arguments, kill=False):
-    """Ends it and starts it again on the port that it had, as its followers expect it."""
-    if kill:
-        server.kill()
-    else:
-        server.stop()
-    port = str(server.port)
-    kept = server.arguments
-    if "--port" in kept:
-        at = kept.index("--port")
-        kept = kept[:at] + kept[at + 2:]
-    server.arguments = [*kept, *arguments, "--port", port]
-    return server.start()
+def write_everything(client, name="default", seed=1):
+    """Some of every operation there is."""
+    draw = random.Random(seed)
+    base = f"/api/v1/{name}"
+
+    def done(answer):
+        assert answer.status in (200, 201), answer
+
+    for i in range(20):
+        done(client.put(f"{base}/kv/key{draw.randrange(12)}", {"value": b64(draw.randbytes(draw.randrange(2_000)))}))
+    done(client.put(f"{base}/kv/%00%FF%22%0A", {"value": b64(b"\x00\xff")}))
+    done(client.put(f"{base}/kv/large", {"value": b64(draw.randbytes(400_000))}))
+    done(client.delete(f"{base}/kv/key3"))
+    done(client.post(f"{base}/kv/batch", {"operation": "put", "items": [
+        {"key": f"batch{i}", "value": b64(draw.randbytes(50))} for i in range(300)]}))
+    done(client.post(f"{base}/kv/batch", {"operation": "delete", "keys": ["batch1", "batch2", "none"]}))
+    done(client.put(f"{base}/row/r1", {"columns": {"a": b64(b"1"), "b": "", "ü": b64(draw.randbytes(200_000))}}))
+    done(client.put(f"{base}/row/%FE%00", {"columns": {"c": b64(b"x")}}))
+    done(client.put(f"{base}/row/bare", {"columns": {}}))
+    done(client.delete(f"{base}/row/r1/columns?columns=a,none"))
+    done(client.delete(f"{base}/row/none"))
+    done(client.put(f"{base}/lob/small", b"s"))
+    done(client.put(f"{base}/lob/empty", b""))
+    done(client.put(f"{base}/lob/large%2F%FF", draw.randbytes(1_500_000)))
+    done(client.put(f"{base}/lob/small", draw.randbytes(100_000)))
+    done(client.put(f"{base}/lob/gone", b"g"))
+    done(client.delete(f"{base}/lob/gone"))
