@@ -162,6 +162,15 @@ TEST(LeaderClient, SilenceEndsInTime) {
   EXPECT_EQ(code(client->whole("/head", 100)), ErrorCode::timed_out);
 }
 
+TEST(LeaderClient, AWholeAnswerIsNotDrippedForEver) {
+  ScriptedLeader leader([](ScriptedLeader::Exchange& exchange) {
+    exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    while (exchange.send("x")) usleep(10'000);
+  });
+  const auto client = client_of(leader, {.idle_timeout_ms = 1'000});
+  EXPECT_EQ(code(client->whole("/", 1'000'000)), ErrorCode::timed_out);
+}
+
 TEST(LeaderClient, CancelAndStopEndWhatWaits) {
   ScriptedLeader leader([](ScriptedLeader::Exchange& exchange) {
     exchange.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");

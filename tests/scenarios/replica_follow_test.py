@@ -245,3 +245,20 @@ def test_a_replica_is_followed(leader):
         assert_equal(ours, middle.client())
         assert_equal(middle.client(), last.client())
         assert everything(last.client()) == everything(ours)
+
+
+def test_more_namespaces_than_streams(leader):
+    """They are asked in turn, and none is forgotten."""
+    ours = leader.client()
+    names = [f"n{i:03}" for i in range(515)]
+    for name in names:
+        assert ours.put(f"/api/v1/{name}").status == 201
+    with follower_of(leader) as replica:
+        theirs = replica.client()
+        until(lambda: all("logId" in entry for entry in namespaces(theirs).values()) and len(namespaces(theirs)) == 516, "copies")
+        for name in names[::100]:
+            assert ours.put(f"/api/v1/{name}/kv/k", {"value": b64(name.encode())}).status == 200
+        for name in names[::100]:
+            caught_up(ours, theirs, name)
+            assert theirs.get(f"/api/v1/{name}/kv/k").json["value"] == b64(name.encode())
+        assert replica.stop() == 0

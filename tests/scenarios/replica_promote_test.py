@@ -6,7 +6,7 @@ from replica_support import caught_up, everything, follower_of, leader_server, n
 from strata_server import Server, b64
 
 # Operations that change no data which the leader has: they are the replica's own.
-ITS_OWN = {"promoteReplica", "backupWal", "backupBtree"}
+ITS_OWN = {"promoteReplica", "backupWal", "backupBtree", "deleteTask", "cancelTask"}
 
 
 @pytest.fixture
