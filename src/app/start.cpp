@@ -19,17 +19,10 @@
 #include "base/metrics.h"
 #include "engine/memory/memory_engine.h"
 #include "engine/rocksdb/rocksdb_engine.h"
-#include "faces/rest/backup_routes.h"
+#include "faces/rest/all_routes.h"
 #include "faces/rest/dispatcher.h"
-#include "faces/rest/log_routes.h"
-#include "faces/rest/object_routes.h"
-#include "faces/rest/records_routes.h"
-#include "faces/rest/replica_routes.h"
-#include "faces/rest/scan_routes.h"
 #include "faces/rest/server.h"
 #include "faces/rest/system_routes.h"
-#include "faces/rest/task_routes.h"
-#include "faces/rest/transaction_routes.h"
 #include "kv/database.h"
 #include "service/backups.h"
 #include "service/log.h"
@@ -210,19 +203,7 @@ Result<void> Program::serve() {
   options.request_timeout_ms = settings_.request_timeout_ms;
   options.version = version_number();
   if (!settings_.sync_commits) options.header_lines = "X-Durability: async\r\n";
-  dispatcher_ = std::make_unique<rest::Dispatcher>(
-      std::vector<std::span<const rest::Route>>{
-          rest::system_routes(),
-          rest::records_routes(),
-          rest::scan_routes(),
-          rest::log_routes(),
-          rest::backup_routes(),
-          rest::object_routes(),
-          rest::transaction_routes(),
-          rest::replica_routes(),
-          rest::task_routes(),
-      },
-      services_, metrics_, std::move(options));
+  dispatcher_ = std::make_unique<rest::Dispatcher>(rest::all_routes(), services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
   RETURN_IF_ERROR(replica_->start());

@@ -1,0 +1,29 @@
+#include "faces/rest/all_routes.h"
+
+#include "faces/rest/backup_routes.h"
+#include "faces/rest/log_routes.h"
+#include "faces/rest/object_routes.h"
+#include "faces/rest/records_routes.h"
+#include "faces/rest/replica_routes.h"
+#include "faces/rest/scan_routes.h"
+#include "faces/rest/system_routes.h"
+#include "faces/rest/task_routes.h"
+#include "faces/rest/transaction_routes.h"
+
+namespace strata::rest {
+
+std::vector<std::span<const Route>> all_routes() {
+  return {
+      system_routes(),       //
+      records_routes(),      //
+      scan_routes(),         //
+      log_routes(),          //
+      backup_routes(),       //
+      object_routes(),       //
+      transaction_routes(),  //
+      replica_routes(),      //
+      task_routes(),         //
+  };
+}
+
+}  // namespace strata::rest
