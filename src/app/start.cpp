@@ -25,6 +25,7 @@
 #include "faces/rest/system_routes.h"
 #include "kv/database.h"
 #include "service/backups.h"
+#include "service/documents.h"
 #include "service/log.h"
 #include "service/log_signal.h"
 #include "service/namespace_loader.h"
@@ -97,6 +98,7 @@ class Program {
   std::unique_ptr<service::Objects> objects_;
   std::unique_ptr<service::Backups> backups_;
   std::unique_ptr<service::Transactions> transactions_;
+  std::unique_ptr<service::Documents> documents_;
   std::unique_ptr<service::Replica> replica_;
   service::Tasks tasks_;
   rest::Services services_;
@@ -153,6 +155,7 @@ void Program::make_services() {
                                    .signal = &signal_,
                                    .idle_us = settings_.transaction_idle_seconds * 1'000'000,
                                    .age_us = settings_.transaction_age_seconds * 1'000'000});
+  documents_ = std::make_unique<service::Documents>(*database_, service::DocumentsOptions{.durability = durability});
   backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
                                                 service::BackupsOptions{.directory = settings_.database + "/backups"});
   service::ReplicaOptions replica{.durability = durability,
@@ -195,6 +198,7 @@ Result<void> Program::serve() {
   services_.backups = backups_.get();
   services_.objects = objects_.get();
   services_.transactions = transactions_.get();
+  services_.documents = documents_.get();
   services_.replica = replica_.get();
   services_.tasks = &tasks_;
 

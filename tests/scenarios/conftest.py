@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from document_help import new_table
 from strata_server import Server
 
 _names = itertools.count()
@@ -43,3 +44,15 @@ def namespace(client):
 @pytest.fixture
 def base(namespace):
     return f"/api/v1/{namespace}"
+
+
+@pytest.fixture
+def table(client):
+    with new_table(client) as made:
+        yield made
+
+
+@pytest.fixture
+def other_table(client):
+    with new_table(client) as made:
+        yield made

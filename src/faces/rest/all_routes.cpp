@@ -1,6 +1,7 @@
 #include "faces/rest/all_routes.h"
 
 #include "faces/rest/backup_routes.h"
+#include "faces/rest/document_routes.h"
 #include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
@@ -21,6 +22,7 @@ std::vector<std::span<const Route>> all_routes() {
       backup_routes(),       //
       object_routes(),       //
       transaction_routes(),  //
+      document_routes(),     //
       replica_routes(),      //
       task_routes(),         //
   };

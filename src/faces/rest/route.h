@@ -42,6 +42,8 @@ struct Route {
   // Segments are literals, {name}, or a last {name*} that takes the rest of the path, slashes included. {name} takes
   // one segment, not an empty one. Literals win over parameters.
   std::string_view path;
+  // Where it is served as well, with the same parameters; empty: nowhere else. The OpenAPI document leaves it out.
+  std::string_view also_at = {};
   // Unique, camelCase: operationId and the label of the operation's metrics.
   std::string_view operation;
   Permission permission = Permission::read;

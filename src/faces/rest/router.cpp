@@ -52,35 +52,42 @@ struct Router::Node {
 Router::Router(std::span<const Route* const> routes) : root_(std::make_unique<Node>()) {
   for (size_t i = 0; i < routes.size(); ++i) {
     const Route& route = *routes[i];
-    STRATA_ASSERT(route.path.starts_with('/'));
-    STRATA_ASSERT(route.method != Method::head && route.method != Method::options && route.method != Method::other);
-    std::vector<std::string_view> names;
-    Node* node = root_.get();
-    std::string_view rest = route.path.substr(1);
-    for (bool last = false; !last;) {
-      const size_t slash = rest.find('/');
-      last = slash == std::string_view::npos;
-      const std::string_view segment = rest.substr(0, slash);
-      rest = last ? std::string_view() : rest.substr(slash + 1);
-      if (!segment.starts_with('{')) {
-        node = &node->add_literal(segment);
-        continue;
-      }
-      STRATA_ASSERT(segment.ends_with('}'));
-      const bool greedy = segment.ends_with("*}");
-      STRATA_ASSERT(!greedy || last);
-      names.push_back(segment.substr(1, segment.size() - (greedy ? 3 : 2)));
-      std::unique_ptr<Node>& child = greedy ? node->rest : node->parameter;
-      if (!child) child = std::make_unique<Node>();
-      node = child.get();
-    }
-    STRATA_ASSERT(names.size() <= max_params);
-    uint32_t& slot = node->routes[static_cast<size_t>(route.method)];
-    STRATA_ASSERT(slot == no_route);
-    slot = static_cast<uint32_t>(i);
-    node->methods |= bit(route.method);
-    names_.push_back(std::move(names));
+    names_.push_back(add(route.method, route.path, static_cast<uint32_t>(i)));
+    if (route.also_at.empty()) continue;
+    const auto names = add(route.method, route.also_at, static_cast<uint32_t>(i));
+    STRATA_ASSERT(names == names_.back());
   }
+}
+
+std::vector<std::string_view> Router::add(Method method, std::string_view path, uint32_t route) {
+  STRATA_ASSERT(path.starts_with('/'));
+  STRATA_ASSERT(method != Method::head && method != Method::options && method != Method::other);
+  std::vector<std::string_view> names;
+  Node* node = root_.get();
+  std::string_view rest = path.substr(1);
+  for (bool last = false; !last;) {
+    const size_t slash = rest.find('/');
+    last = slash == std::string_view::npos;
+    const std::string_view segment = rest.substr(0, slash);
+    rest = last ? std::string_view() : rest.substr(slash + 1);
+    if (!segment.starts_with('{')) {
+      node = &node->add_literal(segment);
+      continue;
+    }
+    STRATA_ASSERT(segment.ends_with('}'));
+    const bool greedy = segment.ends_with("*}");
+    STRATA_ASSERT(!greedy || last);
+    names.push_back(segment.substr(1, segment.size() - (greedy ? 3 : 2)));
+    std::unique_ptr<Node>& child = greedy ? node->rest : node->parameter;
+    if (!child) child = std::make_unique<Node>();
+    node = child.get();
+  }
+  STRATA_ASSERT(names.size() <= max_params);
+  uint32_t& slot = node->routes[static_cast<size_t>(method)];
+  STRATA_ASSERT(slot == no_route);
+  slot = route;
+  node->methods |= bit(method);
+  return names;
 }
 
 Router::~Router() = default;

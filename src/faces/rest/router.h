@@ -41,6 +41,8 @@ class Router {
 
  private:
   struct Node;
+  // The names of the path's parameters.
+  std::vector<std::string_view> add(Method method, std::string_view path, uint32_t route);
   bool walk(const Node& node, Method method, std::string_view rest, Match& match) const;
   bool take(const Node& node, Method method, Match& match) const;
 

@@ -16,6 +16,7 @@ const Route rows[] = {
     {.method = Method::get, .path = "/api/v1/collections/{name}/stats", .operation = "stats", .handler = unused},
     {.method = Method::get, .path = "/files/{path*}", .operation = "getFile", .handler = unused},
     {.method = Method::get, .path = "/files/index", .operation = "getIndex", .handler = unused},
+    {.method = Method::get, .path = "/one/{a}/x", .also_at = "/other/{a}", .operation = "both", .handler = unused},
     {.method = Method::get, .path = "/", .operation = "root", .handler = unused},
 };
 
@@ -96,6 +97,13 @@ TEST(PercentDecode, EveryByteAndBadEncodings) {
     out.clear();
     EXPECT_FALSE(percent_decode(bad, false, out)) << bad;
   }
+}
+
+TEST_F(RouterTest, ARouteCanBeServedAtASecondPath) {
+  EXPECT_EQ(match(Method::get, "/one/v/x"), "both a=v");
+  EXPECT_EQ(match(Method::get, "/other/v"), "both a=v");
+  EXPECT_EQ(match(Method::post, "/other/v"), "allow GET, HEAD, OPTIONS");
+  EXPECT_EQ(match(Method::get, "/one/v"), "none");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace strata {
 class MetricsRegistry;
 namespace service {
 class Backups;
+class Documents;
 class Log;
 class Objects;
 class Records;
@@ -38,6 +39,7 @@ struct Services {
   service::Objects* objects = nullptr;
   service::Transactions* transactions = nullptr;
   service::Tasks* tasks = nullptr;
+  service::Documents* documents = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.

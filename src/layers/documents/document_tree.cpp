@@ -133,14 +133,15 @@ int compare_numbers(const Value& a, const Value& b) {
   return left < right ? -1 : (left > right ? 1 : 0);
 }
 
-size_t depth_of(const Value& value) {
+size_t depth_of(const Value& value, uint64_t& work) {
   size_t below = 0;
+  ++work;
   if (const auto* array = value.get_if<Array>()) {
-    for (const Value& item : *array) below = std::max(below, depth_of(item));
+    for (const Value& item : *array) below = std::max(below, depth_of(item, work));
     return below + 1;
   }
   if (const auto* object = value.get_if<Object>()) {
-    for (const Member& member : *object) below = std::max(below, depth_of(member.value));
+    for (const Member& member : *object) below = std::max(below, depth_of(member.value, work));
     return below + 1;
   }
   return 0;

@@ -59,8 +59,12 @@ const Value* find_member(const Object& object, std::string_view name);
 bool deep_equal(const Value& a, const Value& b, uint64_t& work);
 // Of two numbers: negative, 0 or positive.
 int compare_numbers(const Value& a, const Value& b);
-// How deep it is nested; a value that holds no other counts 0.
-size_t depth_of(const Value& value);
+// How deep it is nested; a value that holds no other counts 0. `work` as above.
+size_t depth_of(const Value& value, uint64_t& work);
+inline size_t depth_of(const Value& value) {
+  uint64_t work = 0;
+  return depth_of(value, work);
+}
 
 void append_json(Bytes& out, const Value& value);
 // With its quotes; `text` is UTF-8.

@@ -1,0 +1,39 @@
+// Document keys: the one place that knows how keys of this layer are made (docs/formats/keyspace.md).
+//
+// Ownership:     every function returns bytes of its own.
+// Thread safety: pure functions.
+// Invariants:    keys of one table share a prefix that no other table's has. Keys of documents stand raw at the end of
+//                their head's key, so a scan meets documents in the order of their bytes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace strata::documents {
+
+// The first tuple element of all keys of this layer.
+inline constexpr int64_t layer_number = 2;
+
+// 8 bytes of commit version, 2 of order within it, as kv::Transaction writes them.
+inline constexpr size_t stamp_bytes = 10;
+using Stamp = std::array<char, stamp_bytes>;
+
+// Of all data of a table: the packed tuple (layer_number, number).
+Bytes table_prefix(int64_t number);
+Bytes next_table_key();
+Bytes table_key(std::string_view name);
+// Of the rows of all tables.
+Bytes table_names_prefix();
+// corruption when it is not the key of a table's row.
+Result<Bytes> parse_table_key(BytesView key);
+
+// Of the heads of all documents; table_prefix and one byte.
+Bytes documents_prefix(BytesView table);
+Bytes document_key(BytesView table, BytesView key);
+// The prefix of the chunks of one document.
+Bytes document_chunks_prefix(BytesView table, BytesView key);
+
+}  // namespace strata::documents

@@ -1,0 +1,191 @@
+#include "layers/documents/documents.h"
+
+#include <algorithm>
+
+#include "layers/documents/document_text.h"
+
+namespace strata::documents {
+namespace {
+
+constexpr char format = 1;
+constexpr char chunked_flag = 1;
+constexpr size_t header_bytes = 2 + stamp_bytes;
+
+Error broken(const char* what) {
+  return Error(ErrorCode::corruption, std::string("a stored document is broken: ") + what);
+}
+
+void append_varint(Bytes& out, uint64_t value) {
+  while (value >= 0x80) {
+    out.push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out.push_back(static_cast<char>(value));
+}
+
+// In its shortest form, below 2^35.
+bool take_varint(BytesView& in, uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 35; shift += 7) {
+    if (in.empty()) return false;
+    const auto byte = static_cast<unsigned char>(in[0]);
+    in.remove_prefix(1);
+    value |= static_cast<uint64_t>(byte & 0x7F) << shift;
+    if (byte < 0x80) return byte != 0 || shift == 0;
+  }
+  return false;
+}
+
+// The operand of SET_VERSIONSTAMPED_VALUE that makes a head.
+Bytes head_operand(BytesView text) {
+  const bool chunked = text.size() > chunk_bytes;
+  Bytes out;
+  out.reserve(header_bytes + 5 + (chunked ? 0 : text.size()) + 4);
+  out.push_back(format);
+  out.push_back(chunked ? chunked_flag : '\0');
+  out.append(stamp_bytes, '\xFF');
+  append_varint(out, text.size());
+  if (!chunked) out.append(text);
+  append_le32(out, 2);  // where the stamp goes; trimmed off
+  return out;
+}
+
+void write_chunks(kv::Transaction& transaction, BytesView prefix, BytesView text) {
+  Bytes key(prefix);
+  for (uint32_t index = 0; !text.empty(); ++index) {
+    key.resize(prefix.size());
+    append_be32(key, index);
+    const BytesView chunk = text.substr(0, chunk_bytes);
+    transaction.set(key, chunk);
+    text.remove_prefix(chunk.size());
+  }
+}
+
+}  // namespace
+
+std::string format_version(const Stamp& stamp) {
+  unsigned __int128 number = 0;
+  for (const char c : stamp) number = (number << 8) | static_cast<unsigned char>(c);
+  std::string digits;
+  do {
+    digits.push_back(static_cast<char>('0' + static_cast<int>(number % 10)));
+    number /= 10;
+  } while (number != 0);
+  std::ranges::reverse(digits);
+  return digits;
+}
+
+bool is_version(std::string_view text) {
+  // 2^80 has 25 digits.
+  if (text.empty() || text.size() > 25 || (text[0] == '0' && text.size() > 1)) return false;
+  return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+Result<DocumentHead> parse_head(BytesView stored) {
+  if (stored.size() < header_bytes) return broken("shorter than its header");
+  if (stored[0] != format) return broken("unknown format");
+  if (stored[1] != 0 && stored[1] != chunked_flag) return broken("unknown flags");
+  DocumentHead head;
+  head.chunked = stored[1] == chunked_flag;
+  std::copy_n(stored.begin() + 2, stamp_bytes, head.stamp.begin());
+  stored.remove_prefix(header_bytes);
+  if (!take_varint(stored, head.size) || head.size > max_document_bytes) return broken("an impossible length");
+  if (head.chunked ? head.size <= chunk_bytes || !stored.empty() : stored.size() != head.size) {
+    return broken("a text of another length");
+  }
+  head.text = stored;
+  return head;
+}
+
+Result<Bytes> read_text(const kv::ReadTransaction& transaction, const Table& table, BytesView key,
+                        const DocumentHead& head) {
+  if (!head.chunked) return Bytes(head.text);
+  const Bytes prefix = document_chunks_prefix(table.prefix, key);
+  Bytes text;
+  text.reserve(head.size);
+  uint32_t index = 0;
+  kv::RangeIterator chunks(transaction, prefix, *prefix_end(prefix), {.mode = kv::StreamingMode::want_all});
+  while (chunks.next()) {
+    const BytesView at = chunks.key();
+    if (at.size() != prefix.size() + 4 || read_be32(at.substr(prefix.size())) != index++) {
+      return broken("a chunk is missing");
+    }
+    if (chunks.value().size() > head.size - text.size()) return broken("more chunks than its length");
+    text.append(chunks.value());
+  }
+  RETURN_IF_ERROR(chunks.status());
+  if (text.size() != head.size) return broken("fewer chunks than its length");
+  return text;
+}
+
+Result<std::optional<StoredDocument>> read_document(const kv::ReadTransaction& transaction, const Table& table,
+                                                    BytesView key) {
+  ASSIGN_OR_RETURN(const auto stored, transaction.get(document_key(table.prefix, key)).get());
+  if (!stored) return std::optional<StoredDocument>();
+  ASSIGN_OR_RETURN(const DocumentHead head, parse_head(*stored));
+  ASSIGN_OR_RETURN(Bytes text, read_text(transaction, table, key, head));
+  return std::optional<StoredDocument>({head.stamp, std::move(text)});
+}
+
+Result<void> write_document(kv::Transaction& transaction, const Table& table, BytesView key,
+                            const std::optional<DocumentHead>& old, std::optional<BytesView> text) {
+  const Bytes chunks = document_chunks_prefix(table.prefix, key);
+  if (old && old->chunked) transaction.clear_prefix(chunks);
+  if (!text) {
+    if (old) transaction.clear(document_key(table.prefix, key));
+    return {};
+  }
+  transaction.mutate(kv::MutationType::set_versionstamped_value, document_key(table.prefix, key), head_operand(*text));
+  if (text->size() > chunk_bytes) write_chunks(transaction, chunks, *text);
+  return {};
+}
+
+kv::KeyRange head_range(const Table& table, const DocumentRange& range) {
+  const Bytes prefix = documents_prefix(table.prefix);
+  // Longer keys were never made, and might not fit the engine: cut, they stand between the same documents, since a
+  // bound that was cut is never a document's key.
+  const auto bound = [&](const KeyBound& at, bool behind) {
+    Bytes key = document_key(table.prefix, at.key.substr(0, max_document_key_bytes + 1));
+    return behind ? key_after(key) : key;
+  };
+  kv::KeyRange keys{prefix, *prefix_end(prefix)};
+  if (range.begin) keys.begin = bound(*range.begin, !range.begin->inclusive);
+  if (range.end) keys.end = bound(*range.end, range.end->inclusive);
+  if (keys.end < keys.begin) keys.end = keys.begin;
+  return keys;
+}
+
+Result<DocumentPage> read_page(const kv::ReadTransaction& transaction, const Table& table, const DocumentRange& range,
+                               size_t limit) {
+  const kv::KeyRange keys = head_range(table, range);
+  DocumentPage page;
+  if (keys.begin >= keys.end) return page;
+  const kv::RangeOptions options{.limit = static_cast<int>(std::min<size_t>(limit, 1'000'000)),
+                                 .mode = kv::StreamingMode::want_all};
+  ASSIGN_OR_RETURN(kv::RangePage read, transaction.get_range(keys.begin, keys.end, options).get());
+  page.rows_ = std::make_unique<kv::Rows>(std::move(read.rows));
+  page.more_ = read.more;
+  page.entries_.reserve(page.rows_->size());
+  const size_t prefix_bytes = table.prefix.size() + 1;
+  size_t large_bytes = 0;
+  for (size_t i = 0; i < page.rows_->size(); ++i) {
+    if (large_bytes >= max_document_bytes / 4) {
+      // Large texts are fetched one by one: the rest is for another page.
+      page.more_ = true;
+      break;
+    }
+    const BytesView key = page.rows_->key(i).substr(prefix_bytes);
+    ASSIGN_OR_RETURN(const DocumentHead head, parse_head(page.rows_->value(i)));
+    if (!head.chunked) {
+      page.entries_.push_back({key, head.text, head.stamp});
+      continue;
+    }
+    ASSIGN_OR_RETURN(Bytes text, read_text(transaction, table, key, head));
+    large_bytes += text.size();
+    page.large_.push_back(std::make_unique<Bytes>(std::move(text)));
+    page.entries_.push_back({key, *page.large_.back(), head.stamp});
+  }
+  return page;
+}
+
+}  // namespace strata::documents

@@ -1,0 +1,141 @@
+#include "layers/documents/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace strata::documents {
+namespace {
+
+constexpr char format = 1;
+constexpr size_t fixed_bytes = 1 + 8 + 8 + 4;
+
+Error broken() { return Error(ErrorCode::corruption, "the row of a table is broken"); }
+
+void append_text(Bytes& out, BytesView text) {
+  append_le32(out, static_cast<uint32_t>(text.size()));
+  out.append(text);
+}
+
+bool take_text(BytesView& in, Bytes& text) {
+  if (in.size() < 4) return false;
+  const size_t size = read_le32(in);
+  in.remove_prefix(4);
+  if (in.size() < size) return false;
+  text = in.substr(0, size);
+  in.remove_prefix(size);
+  return true;
+}
+
+Bytes encode(const Table& table) {
+  Bytes row(1, format);
+  append_le64(row, static_cast<uint64_t>(table.number));
+  append_le64(row, static_cast<uint64_t>(table.created_us));
+  append_le32(row, table.options.shards);
+  append_text(row, table.options.description);
+  append_text(row, table.options.schema);
+  return row;
+}
+
+Result<Table> decode(std::string_view name, BytesView row) {
+  if (row.size() < fixed_bytes || row[0] != format) return broken();
+  Table table{.name = std::string(name)};
+  table.number = static_cast<int64_t>(read_le64(row.substr(1)));
+  table.created_us = static_cast<int64_t>(read_le64(row.substr(9)));
+  table.options.shards = read_le32(row.substr(17));
+  row.remove_prefix(fixed_bytes);
+  if (table.number <= 0 || !take_text(row, table.options.description) || !take_text(row, table.options.schema) ||
+      !row.empty()) {
+    return broken();
+  }
+  table.prefix = table_prefix(table.number);
+  return table;
+}
+
+// Serializable: two that make tables at the same time do not get the same number.
+Result<int64_t> take_next_number(kv::Transaction& transaction) {
+  const Bytes key = next_table_key();
+  ASSIGN_OR_RETURN(const auto stored, transaction.get(key).get());
+  if (stored && stored->size() != 8) return Error(ErrorCode::corruption, "the counter of tables is broken");
+  const uint64_t number = stored ? read_le64(*stored) : 1;
+  Bytes next;
+  append_le64(next, number + 1);
+  transaction.set(key, next);
+  return static_cast<int64_t>(number);
+}
+
+}  // namespace
+
+Result<void> validate_table_name(std::string_view name) {
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const auto is_legal = [&](char c) { return is_word(c) || c == '.' || c == '-'; };
+  if (name.empty() || name.size() > max_table_name_bytes || !is_word(name[0]) || !std::ranges::all_of(name, is_legal)) {
+    return Error(ErrorCode::invalid_argument,
+                 fmt::format("invalid table name: 1 to {} letters, digits, '.', '_' and '-', beginning with a letter, a "
+                             "digit or '_'",
+                             max_table_name_bytes));
+  }
+  return {};
+}
+
+Result<void> validate_table_options(const TableOptions& options) {
+  if (options.shards == 0 || options.shards > max_shards) {
+    return Error(ErrorCode::invalid_argument, fmt::format("num_shards must be 1 to {}", max_shards));
+  }
+  if (options.description.size() > max_table_description_bytes) {
+    return Error(ErrorCode::invalid_argument,
+                 fmt::format("description has at most {} bytes", max_table_description_bytes));
+  }
+  if (options.schema.size() > max_schema_bytes) {
+    return Error(ErrorCode::invalid_argument, fmt::format("schema has at most {} bytes", max_schema_bytes));
+  }
+  return {};
+}
+
+Result<std::optional<Table>> find_table(const kv::ReadTransaction& transaction, std::string_view name) {
+  // No name that is longer was ever made, and its key might not fit the engine.
+  if (name.empty() || name.size() > max_table_name_bytes) return std::optional<Table>();
+  ASSIGN_OR_RETURN(const auto row, transaction.get(table_key(name)).get());
+  if (!row) return std::optional<Table>();
+  ASSIGN_OR_RETURN(Table table, decode(name, *row));
+  return std::optional<Table>(std::move(table));
+}
+
+Result<std::optional<Table>> make_table(kv::Transaction& transaction, std::string_view name,
+                                        const TableOptions& options, int64_t wall_us) {
+  ASSIGN_OR_RETURN(const auto found, find_table(transaction, name));
+  if (found) return std::optional<Table>();
+  Table table{.name = std::string(name), .created_us = wall_us, .options = options};
+  ASSIGN_OR_RETURN(table.number, take_next_number(transaction));
+  table.prefix = table_prefix(table.number);
+  transaction.set(table_key(name), encode(table));
+  return std::optional<Table>(std::move(table));
+}
+
+Result<bool> drop_table(kv::Transaction& transaction, std::string_view name) {
+  ASSIGN_OR_RETURN(const auto found, find_table(transaction, name));
+  if (!found) return false;
+  transaction.clear(table_key(name));
+  transaction.clear_prefix(found->prefix);
+  return true;
+}
+
+Result<std::vector<Table>> list_tables(const kv::ReadTransaction& transaction, std::string_view after, size_t limit) {
+  const Bytes names = table_names_prefix();
+  const auto end = prefix_end(names);
+  STRATA_ASSERT(end.has_value());
+  const Bytes begin = after.empty() ? names : key_after(table_key(after.substr(0, max_table_name_bytes + 1)));
+  std::vector<Table> tables;
+  kv::RangeIterator rows(transaction, begin, *end, {.limit = static_cast<int>(limit)});
+  while (rows.next()) {
+    ASSIGN_OR_RETURN(const Bytes name, parse_table_key(rows.key()));
+    ASSIGN_OR_RETURN(Table table, decode(name, rows.value()));
+    tables.push_back(std::move(table));
+  }
+  RETURN_IF_ERROR(rows.status());
+  return tables;
+}
+
+}  // namespace strata::documents
