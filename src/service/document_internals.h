@@ -86,6 +86,13 @@ auto Documents::run(const Context& context, Body body) -> std::invoke_result_t<B
   return result;
 }
 
+// An earlier attempt may have been committed. Nothing tells whether it was, and a second one would count twice, fail its
+// own reads or go over later writes: the caller is told, and nothing more is written.
+inline bool is_unknown_outcome(const kv::Transaction& transaction, bool& is_unknown) {
+  is_unknown = transaction.unknown_since().has_value();
+  return is_unknown;
+}
+
 inline Error no_such_table(std::string_view name) {
   return Error(ErrorCode::not_found, fmt::format("table not found: {}", printable(name)));
 }

@@ -56,14 +56,17 @@ Result<MergeAnswer> Documents::merge(const Context& context, const MergeRequest&
                                .dry_run = request.dry_run,
                                .budget_bytes = transaction_bytes - transaction_bytes / 10};
   MergeAnswer answer;
+  bool is_unknown = false;
   for (bool below_done = false; !below_done;) {
     ASSIGN_OR_RETURN(documents::MergeOutcome outcome,
                      run(context, [&](kv::Transaction& transaction) -> Result<documents::MergeOutcome> {
+                       if (is_unknown_outcome(transaction, is_unknown)) return documents::MergeOutcome();
                        ASSIGN_OR_RETURN(const auto table, table_or_error(transaction, request.table));
                        ASSIGN_OR_RETURN(const auto schema, schema_of(table));
                        page.schema = schema.get();
                        return documents::merge_page(transaction, table, page);
                      }));
+    if (is_unknown) return ErrorCode::commit_unknown_result;
     below_done = outcome.below_done;
     // What did not fit belongs to the next transaction; next_cursor could not tell of it.
     page.records = page.records.subspan(outcome.records_below);

@@ -82,8 +82,14 @@ Result<TableStatus> Documents::make_table(const Context& context, const TableReq
     documents::append_json(table.schema, schema);
   }
   RETURN_IF_ERROR(documents::validate_table_options(table));
+  const int64_t wall_us = options_.clock->wall_us();
   return run(context, [&](kv::Transaction& transaction) -> Result<TableStatus> {
-    ASSIGN_OR_RETURN(auto made, documents::make_table(transaction, request.name, table, options_.clock->wall_us()));
+    ASSIGN_OR_RETURN(auto made, documents::make_table(transaction, request.name, table, wall_us));
+    if (!made && transaction.unknown_since()) {
+      // An attempt whose outcome was not told did come through.
+      ASSIGN_OR_RETURN(auto found, table_or_error(transaction, request.name));
+      if (found.created_us == wall_us) return TableStatus{.table = std::move(found)};
+    }
     if (!made) {
       return Error(ErrorCode::invalid_argument, fmt::format("table already exists: {}", request.name));
     }
@@ -257,7 +263,9 @@ Result<std::optional<DocumentConflict>> Documents::commit(const Context& context
     for (const TableBatch& table : request.tables) names.push_back(table.table);
     return after_tables(context, names, reads.ok() ? writes.error() : reads.error());
   }
-  return run(context, [&](kv::Transaction& transaction) -> Result<std::optional<DocumentConflict>> {
+  bool is_unknown = false;
+  auto result = run(context, [&](kv::Transaction& transaction) -> Result<std::optional<DocumentConflict>> {
+    if (is_unknown_outcome(transaction, is_unknown)) return std::optional<DocumentConflict>();
     // All tables before any document: that one does not exist is said first.
     for (const Write& write : *writes) RETURN_IF_ERROR(table_or_error(transaction, write.table));
     ASSIGN_OR_RETURN(auto conflict, validate_reads(transaction, request.reads));
@@ -265,6 +273,8 @@ Result<std::optional<DocumentConflict>> Documents::commit(const Context& context
     for (const Write& write : *writes) RETURN_IF_ERROR(apply(transaction, write));
     return conflict;
   });
+  if (result.ok() && is_unknown) return ErrorCode::commit_unknown_result;
+  return result;
 }
 
 // One read of the engine at its newest version, without a transaction: that the document is there proves that the

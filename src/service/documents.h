@@ -7,7 +7,8 @@
 // Invariants:    a write is answered after its commit, as durable as the store was opened for; a batch over any number
 //                of tables is all or nothing. A read sees every write that was answered before it began.
 // Errors:        not_found ("table not found: X") before anything else that is wrong with a request; invalid_argument
-//                with the key of the document; payload_too_large for what no transaction takes.
+//                with the key of the document; payload_too_large for what no transaction takes;
+//                commit_unknown_result when a write could not be told from one that did not happen.
 #pragma once
 
 #include <memory>
@@ -31,7 +32,9 @@ using documents::KeyBound;
 using documents::Projection;
 using documents::StoredDocument;
 using documents::format_time;
-using documents::format_version;
+
+// What X-Antfly-Version shows: a decimal number.
+inline std::string version_of(const StoredDocument& document) { return documents::format_version(document.stamp); }
 
 struct DocumentsOptions {
   Clock* clock = &system_clock();

@@ -176,7 +176,7 @@ Result<Response> lookup(Services& services, Request& request) {
     RETURN_IF_ERROR(fields.append(found->text, body));
   }
   Response response = Response::json(std::move(body));
-  response.add_header("X-Antfly-Version", service::format_version(found->stamp));
+  response.add_header("X-Antfly-Version", service::version_of(*found));
   return response;
 }
 

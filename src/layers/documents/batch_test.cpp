@@ -100,7 +100,7 @@ TEST_F(BatchTest, ManyKeysAndOneKeyManyTimes) {
   std::vector<std::string> keys;
   for (int i = 0; i < 3'000; ++i) keys.push_back("k" + std::to_string(i % 1'500));
   for (int i = 0; i < 1'500; ++i) batch.inserts.push_back({keys[i], "{\"n\":0}"});
-  for (int i = 0; i < 3'000; ++i) batch.transforms.push_back(transform(keys[i], "$inc", "n", "1"));
+  for (int i = 0; i < 3'000; ++i) batch.transforms.push_back(change(keys[i], "$inc", "n", "1"));
   for (int i = 0; i < 3'000; ++i) batch.transforms.push_back(change("k7", "$push", "l", std::to_string(i)));
   ASSERT_TRUE(apply(batch).ok());
   EXPECT_EQ(text("k0"), "{\"n\":2}");
