@@ -5,7 +5,8 @@
 // Ownership:     values; schemas are shared with who uses them.
 // Thread safety: any thread; readers share.
 // Invariants:    an entry may be out of date: it speeds up a guess that the document itself confirms, and what it does
-//                not hold decides nothing. A table's schema never changes under its number. At most max_entries of each.
+//                not hold decides nothing. A table's schema never changes under its number. At most max_entries of
+//                each.
 #pragma once
 
 #include <fmt/format.h>
@@ -52,7 +53,8 @@ class Documents::Cache {
     auto compiled = documents::Schema::compile(table.options.schema);
     if (!compiled.ok()) {
       // It was compiled when the table was made.
-      return Error(ErrorCode::corruption, "the schema of a table is broken: " + std::string(compiled.error().message()));
+      return Error(ErrorCode::corruption,
+                   "the schema of a table is broken: " + std::string(compiled.error().message()));
     }
     std::unique_lock lock(mutex_);
     if (schemas_.size() >= max_entries) schemas_.clear();
@@ -86,8 +88,8 @@ auto Documents::run(const Context& context, Body body) -> std::invoke_result_t<B
   return result;
 }
 
-// An earlier attempt may have been committed. Nothing tells whether it was, and a second one would count twice, fail its
-// own reads or go over later writes: the caller is told, and nothing more is written.
+// An earlier attempt may have been committed. Nothing tells whether it was, and a second one would count twice, fail
+// its own reads or go over later writes: the caller is told, and nothing more is written.
 inline bool is_unknown_outcome(const kv::Transaction& transaction, bool& is_unknown) {
   is_unknown = transaction.unknown_since().has_value();
   return is_unknown;

@@ -190,10 +190,9 @@ Result<std::vector<Documents::Write>> Documents::prepare(std::span<const TableBa
 Result<void> Documents::apply(kv::Transaction& transaction, const Write& write) {
   ASSIGN_OR_RETURN(const documents::Table table, table_or_error(transaction, write.table));
   ASSIGN_OR_RETURN(const auto schema, schema_of(table));
-  return documents::apply_batch(transaction, table, write.batch,
-                                {.schema = schema.get(),
-                                 .document_limit_bytes = document_limit_bytes(),
-                                 .wall_us = options_.clock->wall_us()});
+  return documents::apply_batch(
+      transaction, table, write.batch,
+      {.schema = schema.get(), .document_limit_bytes = document_limit_bytes(), .wall_us = options_.clock->wall_us()});
 }
 
 Result<std::vector<BatchCounts>> Documents::batch(const Context& context, std::span<const TableBatch> tables) {
@@ -301,40 +300,6 @@ Result<std::optional<StoredDocument>> Documents::read(const Context& context, st
     cache_->put(found);
     return documents::read_document(snapshot, found, key);
   });
-}
-
-Result<DocumentScan> Documents::scan(const Context& context, std::string_view table, const DocumentRange& range,
-                                     uint64_t limit) {
-  ASSIGN_OR_RETURN(documents::Table found, run(context, [&](kv::Transaction& transaction) {
-                     return table_or_error(transaction.snapshot(), table);
-                   }));
-  DocumentScan scan(database_, *options_.clock, std::move(found));
-  if (range.begin) scan.begin_.emplace(range.begin->key, range.begin->inclusive);
-  if (range.end) scan.end_.emplace(range.end->key, range.end->inclusive);
-  scan.limited_ = limit > 0;
-  scan.left_ = limit;
-  return scan;
-}
-
-Result<DocumentPage> DocumentScan::next(const Context& context) {
-  if (done()) return DocumentPage();
-  DocumentRange range;
-  if (begin_) range.begin = KeyBound{begin_->first, begin_->second};
-  if (end_) range.end = KeyBound{end_->first, end_->second};
-  auto page = run_transaction(
-      database_, context, clock_, kv::Durability::engine_default,
-      [&](kv::Transaction& transaction) -> Result<DocumentPage> {
-        const kv::ReadTransaction snapshot = transaction.snapshot();
-        // A table that was dropped would look like one that ends here.
-        ASSIGN_OR_RETURN(const documents::Table now, table_or_error(snapshot, table_.name));
-        if (now.number != table_.number) return no_such_table(table_.name);
-        return documents::read_page(snapshot, table_, range, limited_ ? std::min<uint64_t>(left_, 100'000) : 0);
-      });
-  if (!page.ok()) return page;
-  done_ = !page->more();
-  if (limited_) left_ -= std::min<uint64_t>(left_, page->entries().size());
-  if (!page->entries().empty()) begin_.emplace(page->entries().back().key, false);
-  return page;
 }
 
 }  // namespace strata::service

@@ -21,6 +21,7 @@
 #include "kv/database.h"
 #include "layers/documents/batch.h"
 #include "layers/documents/documents.h"
+#include "layers/documents/filter_match.h"
 #include "layers/documents/projection.h"
 #include "service/context.h"
 
@@ -28,10 +29,10 @@ namespace strata::service {
 
 using documents::DocumentPage;
 using documents::DocumentRange;
+using documents::format_time;
 using documents::KeyBound;
 using documents::Projection;
 using documents::StoredDocument;
-using documents::format_time;
 
 // What X-Antfly-Version shows: a decimal number.
 inline std::string version_of(const StoredDocument& document) { return documents::format_version(document.stamp); }
@@ -119,10 +120,20 @@ struct MergeAnswer {
 };
 inline constexpr size_t max_merge_records = 10'000;
 
+struct DocumentScanRequest {
+  std::string_view table;
+  DocumentRange range;
+  // Of documents that match; 0: none.
+  uint64_t limit = 0;
+  // JSON; absent: every document.
+  std::optional<BytesView> filter = std::nullopt;
+};
+
 // Pages of a range, each at a version of its own.
 class DocumentScan {
  public:
-  // An empty page that is not followed by more is the end. Errors: not_found when the table was dropped meanwhile.
+  // The next documents that match; perhaps none of a page, and yet not done(). Errors: not_found when the table was
+  // dropped meanwhile.
   Result<DocumentPage> next(const Context& context);
   // Nothing is left.
   bool done() const { return done_ || (limited_ && left_ == 0); }
@@ -131,11 +142,15 @@ class DocumentScan {
   friend class Documents;
   DocumentScan(const kv::Database& database, Clock& clock, documents::Table table)
       : database_(database), clock_(clock), table_(std::move(table)) {}
+  Result<void> filter_page(DocumentPage& page);
+
   const kv::Database& database_;
   Clock& clock_;
   documents::Table table_;
   std::optional<std::pair<Bytes, bool>> begin_;
   std::optional<std::pair<Bytes, bool>> end_;
+  std::unique_ptr<const documents::Filter> filter_;
+  std::unique_ptr<documents::FilterMatcher> matcher_;
   uint64_t left_ = 0;
   bool limited_ = false;
   bool done_ = false;
@@ -167,9 +182,7 @@ class Documents {
   Result<MergeAnswer> merge(const Context& context, const MergeRequest& request);
 
   Result<std::optional<StoredDocument>> read(const Context& context, std::string_view table, BytesView key);
-  // limit 0: none.
-  Result<DocumentScan> scan(const Context& context, std::string_view table, const DocumentRange& range,
-                            uint64_t limit);
+  Result<DocumentScan> scan(const Context& context, const DocumentScanRequest& request);
 
  private:
   class Cache;

@@ -89,7 +89,7 @@ TEST_F(DocumentsServiceTest, AScanOfATableThatIsDroppedDoesNotLookWhole) {
   for (int i = 0; i < 500; ++i) keys.push_back("k" + std::to_string(i));
   for (const Bytes& key : keys) batch.inserts.push_back({key, json});
   ASSERT_TRUE(write(batch).ok());
-  auto scan = documents_.scan({}, "t", {}, 0);
+  auto scan = documents_.scan({}, {.table = "t"});
   ASSERT_TRUE(scan.ok());
   EXPECT_TRUE(scan->next({}).ok());
   EXPECT_FALSE(scan->done());

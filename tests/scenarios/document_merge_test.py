@@ -151,13 +151,13 @@ def test_the_largest_page_and_compressed_ones(client, table):
 def test_a_page_that_does_not_fit_one_transaction(client, table, commit_limit):
     if commit_limit > 10_000_000:
         pytest.skip("a body of 64 MiB is smaller than what fits here")
-    table.insert({"b5": {}, "zz": {}})
+    table.insert({"b045": {}, "zz": {}})
     filler = "x" * 1_500_000
     records = {f"b{number:02}": {"a": filler, "n": number} for number in range(10)}
     answer = merged(table.merge(records), status="partial")
     done = [key for key in sorted(records) if key <= answer["next_cursor"]]
     assert 0 < len(done) < 10 and answer["upserted"] == len(done)
-    assert table.keys() == sorted([*done, "b5", "zz"])
+    assert table.keys() == sorted([*done, "zz", *(["b045"] if answer["next_cursor"] < "b045" else [])])
     # The page again from there, as the answer says, until all of it is done.
     cursor = answer["next_cursor"]
     for _ in range(10):

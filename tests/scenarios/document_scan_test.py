@@ -47,6 +47,8 @@ def test_the_documents_key_wins_its_name(table):
     ({"from": 1}, "from must be a string"), ({"to": []}, "to must be a string"), ({"inclusive_from": 1}, "inclusive_from must be"),
     ({"exclusive_to": "x"}, "exclusive_to must be"), ({"fields": "a"}, "fields must be an array"), ({"fields": [1]}, "each of fields must be a string"),
     ({"fields": ["a..b"]}, "a..b"), ({"fields": [""]}, "field"), ({"form": "a"}, "unknown field form"),
+    ({"filter_query": []}, "filter_query"), ({"filter_query": {"nonsense": 1}}, "filter_query"), ({"filter_query": {}}, "filter_query"),
+    ({"filter_query": {"term": 1.5, "field": ""}}, "filter_query"), (b'{"filter_query":{"term":"a","term":"b"}}', "filter_query"),
 ])
 def test_what_a_scan_refuses(filled, body, words):
     answer = filled.client.post(f"{filled.path}/lookup", body)
@@ -83,3 +85,23 @@ def test_a_client_that_leaves_in_the_middle(server, table):
                                % (table.path.encode(), len(body), body))
             assert connection.recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
     assert len(table.keys()) == 15
+
+
+@pytest.mark.parametrize("filter_query, expected", [
+    ({"match_all": {}}, KEYS), ({"match_none": {}}, []), ({"min": 2, "max": 4, "field": "n"}, KEYS[2:4]),
+    ({"term": "ab", "field": "deep.x.y"}, ["ab"]), ({"prefix": "a", "field": "deep.x.y"}, KEYS[:3]), ({"ids": ["c", "a", "none"]}, ["a", "c"]),
+    ({"query": "n:>=5"}, KEYS[5:]), ({"must_not": {"disjuncts": [{"min": 1, "field": "n"}]}}, KEYS[:1]), (None, KEYS),
+])
+def test_filters(filled, filter_query, expected):
+    assert filled.keys(filter_query=filter_query) == expected
+    assert filled.keys(filter_query=filter_query, limit=2) == expected[:2]
+    assert filled.scan(filter_query=filter_query, fields=["n"]) == [{"key": key, "n": KEYS.index(key)} for key in expected]
+    assert filled.keys(**{"filter_query": filter_query, "from": "a", "to": "b"}) == [key for key in expected if key in KEYS[1:4]]
+
+
+def test_a_filter_over_many_pages(table):
+    table.insert({f"k{number:05}": {"n": number, "filler": "x" * 300} for number in range(10_000)})
+    wanted = [f"k{number:05}" for number in range(0, 10_000, 1_000)]
+    assert table.keys(filter_query={"ids": wanted}) == wanted
+    assert table.keys(filter_query={"ids": wanted}, limit=3) == wanted[:3]
+    assert table.keys(filter_query={"min": 9_990, "field": "n"}) == [f"k{number:05}" for number in range(9_990, 10_000)]

@@ -70,8 +70,7 @@ Result<service::DocumentTransform> take_transform(BytesView json, Arena& arena, 
 // `prefix`: what stands before the names of fields in messages.
 Result<service::TableBatch> take_batch(BytesView table, BytesView json, Arena& arena, std::string_view what,
                                        const std::string& prefix) {
-  ASSIGN_OR_RETURN(const auto pieces,
-                   json_pieces<4>(json, {"inserts", "deletes", "transforms", "sync_level"}, what));
+  ASSIGN_OR_RETURN(const auto pieces, json_pieces<4>(json, {"inserts", "deletes", "transforms", "sync_level"}, what));
   RETURN_IF_ERROR(take_sync_level(pieces[3], arena));
   service::TableBatch batch{.table = std::string(table)};
   if (pieces[0]) {
@@ -90,7 +89,8 @@ Result<service::TableBatch> take_batch(BytesView table, BytesView json, Arena& a
     ASSIGN_OR_RETURN(const auto transforms, split_json_array(*pieces[2], prefix + "transforms"));
     batch.transforms.reserve(transforms.size());
     for (size_t i = 0; i < transforms.size(); ++i) {
-      ASSIGN_OR_RETURN(auto transform, take_transform(transforms[i], arena, fmt::format("{}transforms[{}]", prefix, i)));
+      ASSIGN_OR_RETURN(auto transform,
+                       take_transform(transforms[i], arena, fmt::format("{}transforms[{}]", prefix, i)));
       batch.transforms.push_back(std::move(transform));
     }
   }
@@ -198,18 +198,19 @@ Result<ScanBody> parse_scan(BytesView body) {
   RETURN_IF_ERROR(check_json_body(body));
   ASSIGN_OR_RETURN(
       const auto pieces,
-      json_pieces<6>(body, {"from", "to", "inclusive_from", "exclusive_to", "fields", "limit"}, body_name));
+      json_pieces<7>(body, {"from", "to", "inclusive_from", "exclusive_to", "fields", "limit", "filter_query"},
+                     body_name));
   ASSIGN_OR_RETURN(const bool inclusive_from, flag_or(pieces[2], false, "inclusive_from"));
   ASSIGN_OR_RETURN(const bool exclusive_to, flag_or(pieces[3], false, "exclusive_to"));
   if (pieces[0]) {
     ASSIGN_OR_RETURN(const BytesView from, json_piece_string(*pieces[0], parsed.arena, "from"));
     // "" is before every key.
-    if (!from.empty()) parsed.range.begin = service::KeyBound{from, inclusive_from};
+    if (!from.empty()) parsed.request.range.begin = service::KeyBound{from, inclusive_from};
   }
   if (pieces[1]) {
     ASSIGN_OR_RETURN(const BytesView to, json_piece_string(*pieces[1], parsed.arena, "to"));
     // And no bound either: clients send it for one that is not set.
-    if (!to.empty()) parsed.range.end = service::KeyBound{to, !exclusive_to};
+    if (!to.empty()) parsed.request.range.end = service::KeyBound{to, !exclusive_to};
   }
   if (pieces[4]) {
     ASSIGN_OR_RETURN(const auto items, split_json_array(*pieces[4], "fields"));
@@ -225,8 +226,9 @@ Result<ScanBody> parse_scan(BytesView body) {
   if (pieces[5]) {
     ASSIGN_OR_RETURN(const int64_t limit, json_piece_integer(*pieces[5], "limit"));
     if (limit < 0) return invalid("limit must be 0, for none, or more");
-    parsed.limit = static_cast<uint64_t>(limit);
+    parsed.request.limit = static_cast<uint64_t>(limit);
   }
+  parsed.request.filter = pieces[6];
   return parsed;
 }
 

@@ -47,12 +47,12 @@ Result<MergeBody> parse_merge(BytesView table, BytesView body);
 
 struct ScanBody {
   Arena arena;
-  service::DocumentRange range;
-  uint64_t limit = 0;
+  // Without the table.
+  service::DocumentScanRequest request;
   // Absent: keys alone.
   std::optional<service::Projection> fields;
 };
-// {"from", "to", "inclusive_from", "exclusive_to", "fields", "limit"}, all optional.
+// {"from", "to", "inclusive_from", "exclusive_to", "fields", "filter_query", "limit"}, all optional.
 Result<ScanBody> parse_scan(BytesView body);
 
 }  // namespace strata::rest

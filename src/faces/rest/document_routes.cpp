@@ -123,8 +123,9 @@ Response aborted(const service::DocumentConflict& conflict) {
 
 Result<Response> commit_transaction(Services& services, Request& request) {
   ASSIGN_OR_RETURN(const CommitBody parsed, parse_commit(request.body()));
-  ASSIGN_OR_RETURN(const auto conflict, services.documents->commit(context_of(request), {.reads = parsed.reads,
-                                                                                         .tables = parsed.batch.tables}));
+  ASSIGN_OR_RETURN(
+      const auto conflict,
+      services.documents->commit(context_of(request), {.reads = parsed.reads, .tables = parsed.batch.tables}));
   if (conflict) return aborted(*conflict);
   Bytes body = R"({"status":"committed",)";
   append_tables(body, parsed.batch.tables, service::Documents::counts_of(parsed.batch.tables));
@@ -164,8 +165,8 @@ Result<Response> merge_table(Services& services, Request& request) {
 Result<Response> lookup(Services& services, Request& request) {
   // Before the document: an answer does not depend on what is stored.
   ASSIGN_OR_RETURN(const auto fields, service::Projection::parse_list(request.query("fields").value_or("")));
-  ASSIGN_OR_RETURN(auto found, services.documents->read(context_of(request), request.param("tableName"),
-                                                        request.param("key")));
+  ASSIGN_OR_RETURN(auto found,
+                   services.documents->read(context_of(request), request.param("tableName"), request.param("key")));
   if (!found) {
     return Error(ErrorCode::not_found, fmt::format("document not found: {}", printable(request.param("key"))));
   }
@@ -200,7 +201,7 @@ struct ScanStream {
         line += "}\n";
         RETURN_IF_ERROR(stream.write(line));
       }
-      if (!page.more() || scan->done()) return stream.flush();
+      if (scan->done()) return stream.flush();
       if (cancellation.requested()) return ErrorCode::operation_cancelled;
       // A client that reads as fast as this writes would keep the thread from all others.
       if (pages % pages_a_turn == 0) RETURN_IF_ERROR(sleep_us(1).get());
@@ -210,34 +211,34 @@ struct ScanStream {
 
 Result<Response> scan_table(Services& services, Request& request) {
   ASSIGN_OR_RETURN(ScanBody parsed, parse_scan(request.body()));
-  ASSIGN_OR_RETURN(auto scan, services.documents->scan(context_of(request), request.param("tableName"), parsed.range,
-                                                       parsed.limit));
+  parsed.request.table = request.param("tableName");
+  ASSIGN_OR_RETURN(auto scan, services.documents->scan(context_of(request), parsed.request));
   return Response::streamed(
       ndjson_type, ScanStream{std::make_shared<service::DocumentScan>(std::move(scan)),
                               std::make_shared<const std::optional<service::Projection>>(std::move(parsed.fields)),
                               request.cancellation()});
 }
 
-#define STRATA_COUNTS_SCHEMA                                                 \
-  R"({"type":"object","properties":{"inserted":{"type":"integer"},)"         \
+#define STRATA_COUNTS_SCHEMA                                         \
+  R"({"type":"object","properties":{"inserted":{"type":"integer"},)" \
   R"("deleted":{"type":"integer"},"transformed":{"type":"integer"}}})"
 #define STRATA_TABLES_SCHEMA R"({"type":"object","additionalProperties":)" STRATA_COUNTS_SCHEMA "}"
-#define STRATA_SYNC_LEVEL                                                                         \
+#define STRATA_SYNC_LEVEL                                                                        \
   R"("sync_level":{"type":"string","enum":["propose","write","full_text","enrichments","aknn",)" \
   R"("full_index"]})"
 #define STRATA_BATCH_FIELDS                                                                                       \
-  R"("inserts":{"type":"object","additionalProperties":{"type":"object"}},)"                                     \
-  R"("deletes":{"type":"array","items":{"type":"string"}},)"                                                     \
-  R"("transforms":{"type":"array","items":{"type":"object","required":["key","operations"],"properties":{)"      \
+  R"("inserts":{"type":"object","additionalProperties":{"type":"object"}},)"                                      \
+  R"("deletes":{"type":"array","items":{"type":"string"}},)"                                                      \
+  R"("transforms":{"type":"array","items":{"type":"object","required":["key","operations"],"properties":{)"       \
   R"("key":{"type":"string"},"upsert":{"type":"boolean"},"operations":{"type":"array","items":{"type":"object",)" \
   R"("required":["op","path"],"properties":{"op":{"type":"string","enum":["$set","$unset","$inc","$mul","$min",)" \
   R"("$max","$push","$addToSet","$pull","$pop","$currentDate","$rename"]},"path":{"type":"string"},"value":{}}}}}}},)" STRATA_SYNC_LEVEL
 #define STRATA_TABLE_BATCHES \
   R"("tables":{"type":"object","additionalProperties":{"type":"object","properties":{)" STRATA_BATCH_FIELDS R"(}}})"
-#define STRATA_TABLE_SCHEMA                                                                         \
-  R"({"type":"object","properties":{"name":{"type":"string"},"description":{"type":"string"},)"    \
-  R"("created":{"type":"string","format":"date-time"},"shards":{"type":"object"},)"                \
-  R"("schema":{"type":"object"},"indexes":{"type":"object"},"storage_status":{"type":"object",)"   \
+#define STRATA_TABLE_SCHEMA                                                                      \
+  R"({"type":"object","properties":{"name":{"type":"string"},"description":{"type":"string"},)"  \
+  R"("created":{"type":"string","format":"date-time"},"shards":{"type":"object"},)"              \
+  R"("schema":{"type":"object"},"indexes":{"type":"object"},"storage_status":{"type":"object",)" \
   R"("properties":{"disk_usage":{"type":"integer"},"empty":{"type":"boolean"}}}}})"
 
 constexpr Route rows[] = {
@@ -305,8 +306,8 @@ constexpr Route rows[] = {
      .body_limit_bytes = body_limit_bytes,
      .tag = "Documents",
      .summary = "Batches of any number of tables, all or none",
-     .request_schema = R"({"type":"object","required":["tables"],"properties":{)" STRATA_TABLE_BATCHES
-                       "," STRATA_SYNC_LEVEL "}}",
+     .request_schema =
+         R"({"type":"object","required":["tables"],"properties":{)" STRATA_TABLE_BATCHES "," STRATA_SYNC_LEVEL "}}",
      .response_schema = R"({"type":"object","properties":{"tables":)" STRATA_TABLES_SCHEMA "}}",
      .success_status = 201,
      .error_statuses = "[404]",
@@ -320,10 +321,10 @@ constexpr Route rows[] = {
      .body_limit_bytes = body_limit_bytes,
      .tag = "Documents",
      .summary = "Write if what was read is unchanged, in one transaction; else 409 with the conflict",
-     .request_schema = R"({"type":"object","properties":{"read_set":{"type":"array","items":{"type":"object",)"
-                       R"("required":["table","key","version"],"properties":{"table":{"type":"string"},)"
-                       R"("key":{"type":"string"},"version":{"type":"string"}}}},)" STRATA_TABLE_BATCHES
-                       "," STRATA_SYNC_LEVEL "}}",
+     .request_schema =
+         R"({"type":"object","properties":{"read_set":{"type":"array","items":{"type":"object",)"
+         R"("required":["table","key","version"],"properties":{"table":{"type":"string"},)"
+         R"("key":{"type":"string"},"version":{"type":"string"}}}},)" STRATA_TABLE_BATCHES "," STRATA_SYNC_LEVEL "}}",
      .response_schema = R"({"type":"object","properties":{"status":{"type":"string","enum":["committed","aborted"]},)"
                         R"("conflict":{"type":"object","properties":{"table":{"type":"string"},)"
                         R"("key":{"type":"string"},"message":{"type":"string"},)"
@@ -364,7 +365,8 @@ constexpr Route rows[] = {
      .request_schema = R"({"type":"object","properties":{"from":{"type":"string"},"to":{"type":"string"},)"
                        R"("inclusive_from":{"type":"boolean","default":false},)"
                        R"("exclusive_to":{"type":"boolean","default":false},)"
-                       R"("fields":{"type":"array","items":{"type":"string"}},"limit":{"type":"integer"}}})",
+                       R"("fields":{"type":"array","items":{"type":"string"}},"filter_query":{"type":"object"},)"
+                       R"("limit":{"type":"integer"}}})",
      .response_schema = R"({"type":"object","properties":{"key":{"type":"string"}},"additionalProperties":true})",
      .response_type = ndjson_type,
      .error_statuses = "[404]",

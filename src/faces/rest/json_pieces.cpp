@@ -214,8 +214,8 @@ Result<void> take_json_pieces(BytesView json, std::span<const std::string_view> 
   for (const JsonMember& member : members) {
     const auto found = std::ranges::find(names, member.name);
     if (found == names.end()) {
-      return invalid(fmt::format("unknown field {} in {}: it has {}", printable(member.name, 60), what,
-                                 fmt::join(names, ", ")));
+      return invalid(
+          fmt::format("unknown field {} in {}: it has {}", printable(member.name, 60), what, fmt::join(names, ", ")));
     }
     if (member.value != "null") values[static_cast<size_t>(found - names.begin())] = member.value;
   }

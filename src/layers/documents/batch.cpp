@@ -122,9 +122,9 @@ class Applier {
     Bytes text;
     append_json(text, *tree);
     if (text.size() > context_.document_limit_bytes) {
-      return about_document(change.key,
-                            Error(ErrorCode::payload_too_large, fmt::format("has {} bytes, at most {} are possible",
-                                                                            text.size(), context_.document_limit_bytes)));
+      return about_document(
+          change.key, Error(ErrorCode::payload_too_large, fmt::format("has {} bytes, at most {} are possible",
+                                                                      text.size(), context_.document_limit_bytes)));
     }
     return store(change.key, old, text);
   }

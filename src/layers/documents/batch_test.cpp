@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 
 Transform change(BytesView key, std::string_view op, std::string_view path, std::string_view value,
-                    bool upsert = false) {
+                 bool upsert = false) {
   Transform made{.key = key, .upsert = upsert};
   made.operations.push_back(*make_transform_operation(op, path, value));
   return made;
@@ -70,8 +70,8 @@ TEST_F(BatchTest, WhatATransformMakesIsADocumentToo) {
   put("a", R"({"s":"xxxxxxxxxx"})");
   Batch batch;
   batch.transforms.push_back(change("a", "$push", "l", "\"0123456789\""));
-  EXPECT_THAT(apply(batch, {.document_limit_bytes = 30}).error().message(), HasSubstr("document a: has 36 bytes"));
-  EXPECT_TRUE(apply(batch, {.document_limit_bytes = 36}).ok());
+  EXPECT_THAT(apply(batch, {.document_limit_bytes = 30}).error().message(), HasSubstr("document a: has 37 bytes"));
+  EXPECT_TRUE(apply(batch, {.document_limit_bytes = 37}).ok());
   std::string path = "a";
   for (size_t i = 1; i < max_document_depth; ++i) path += ".a";
   Batch deep;

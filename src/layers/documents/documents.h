@@ -73,6 +73,8 @@ class DocumentPage {
   const std::vector<Entry>& entries() const { return entries_; }
   // More may follow: go on behind the last entry.
   bool more() const { return more_; }
+  // Some of entries().
+  void keep(std::vector<Entry> entries) { entries_ = std::move(entries); }
 
  private:
   friend Result<DocumentPage> read_page(const kv::ReadTransaction&, const Table&, const DocumentRange&, size_t);

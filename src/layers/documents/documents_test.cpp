@@ -29,7 +29,8 @@ TEST_F(Documents, VersionsAreDecimalNumbersThatGrow) {
   last.fill('\xFF');
   EXPECT_EQ(format_version(last), "1208925819614629174706175");
   for (const char* good : {"0", "7", "1208925819614629174706175"}) EXPECT_TRUE(is_version(good));
-  for (const char* bad : {"", "00", "01", "-1", "1.0", "x", "12345678901234567890123456"}) EXPECT_FALSE(is_version(bad));
+  for (const char* bad : {"", "00", "01", "-1", "1.0", "x", "12345678901234567890123456"})
+    EXPECT_FALSE(is_version(bad));
   put("k", "{}");
   const Stamp first = stamp("k");
   put("k", "{}");
@@ -117,8 +118,8 @@ TEST_F(Documents, BrokenBytesAreCorruption) {
     transaction.clear(chunk);
     return {};
   });
-  const auto found = database_.read(
-      [&](const kv::ReadTransaction& transaction) { return read_document(transaction, table_, "k"); });
+  const auto found =
+      database_.read([&](const kv::ReadTransaction& transaction) { return read_document(transaction, table_, "k"); });
   EXPECT_EQ(found.error().code(), ErrorCode::corruption);
 }
 
@@ -136,9 +137,8 @@ TEST_F(Documents, TablesAreMadeListedAndDropped) {
   EXPECT_EQ(found->number, table_.number + 1);
   const auto names = [&](BytesView after, size_t limit) {
     std::vector<std::string> list;
-    for (const Table& table : read([&](const kv::ReadTransaction& transaction) {
-           return list_tables(transaction, after, limit);
-         })) {
+    for (const Table& table :
+         read([&](const kv::ReadTransaction& transaction) { return list_tables(transaction, after, limit); })) {
       list.push_back(table.name);
     }
     return list;
@@ -159,8 +159,8 @@ TEST_F(Documents, NamesOfTables) {
   EXPECT_TRUE(validate_table_name("a").ok());
   EXPECT_TRUE(validate_table_name("_A.b-9").ok());
   EXPECT_TRUE(validate_table_name(Bytes(128, 'a')).ok());
-  for (const Bytes& name : {Bytes(), Bytes(129, 'a'), Bytes(".a"), Bytes("-"), Bytes("a b"), Bytes("a/b"), Bytes("ü"),
-                            Bytes("a\0b", 3)}) {
+  for (const Bytes& name :
+       {Bytes(), Bytes(129, 'a'), Bytes(".a"), Bytes("-"), Bytes("a b"), Bytes("a/b"), Bytes("ü"), Bytes("a\0b", 3)}) {
     EXPECT_FALSE(validate_table_name(name).ok());
   }
 }

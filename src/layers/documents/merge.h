@@ -4,8 +4,8 @@
 // Ownership:     keys and texts are views of the request.
 // Thread safety: as the transaction that is passed.
 // Invariants:    nothing is removed at or below the cursor, nor behind the page's last key unless the page is the final
-//                one. Order is that of bytes: a page of "a" alone does not touch "a:1". Equal documents are not written.
-//                What one call does stays within its budget; it says where it stopped.
+//                one. Order is that of bytes: a page of "a" alone does not touch "a:1". Equal documents are not
+//                written. What one call does stays within its budget; it says where it stopped.
 #pragma once
 
 #include <span>

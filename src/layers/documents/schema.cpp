@@ -56,7 +56,8 @@ bool is_multiple(const Value& number, const Value& of) {
   };
   const double quotient = as_double(number) / as_double(of);
   // 0.3 is a multiple of 0.1 to everybody but the bits.
-  return std::isfinite(quotient) && std::fabs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::fabs(quotient));
+  return std::isfinite(quotient) &&
+         std::fabs(quotient - std::round(quotient)) <= 1e-9 * std::max(1.0, std::fabs(quotient));
 }
 
 // The same text for equal values, members in the order of their names.
@@ -77,7 +78,8 @@ void append_canonical(Bytes& out, element value) {
     out.push_back(']');
   } else {
     Value scalar = make_value(value);
-    if (const auto* number = scalar.get_if<double>(); number && std::trunc(*number) == *number && std::fabs(*number) < 9e18) {
+    if (const auto* number = scalar.get_if<double>();
+        number && std::trunc(*number) == *number && std::fabs(*number) < 9e18) {
       scalar.data = static_cast<int64_t>(*number);
     }
     append_json(out, scalar);
@@ -130,8 +132,8 @@ class Validation {
 
   static std::string expected(unsigned types) {
     static constexpr std::pair<unsigned, std::string_view> names[] = {
-        {null_type, "null"},     {boolean_type, "a boolean"}, {integer_type, "an integer"}, {number_type, "a number"},
-        {string_type, "a string"}, {array_type, "an array"},  {object_type, "an object"}};
+        {null_type, "null"},       {boolean_type, "a boolean"}, {integer_type, "an integer"}, {number_type, "a number"},
+        {string_type, "a string"}, {array_type, "an array"},    {object_type, "an object"}};
     std::string text = "must be ";
     const char* separator = "";
     for (const auto& [bit, name] : names) {

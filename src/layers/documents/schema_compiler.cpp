@@ -16,7 +16,7 @@ constexpr int64_t max_pattern_memory_bytes = 1 << 20;
 
 // They would constrain, and need a knowledge of other parts of the schema or of the world that is not here.
 constexpr std::array<std::string_view, 5> refused_keywords = {"unevaluatedProperties", "unevaluatedItems",
-                                                             "$dynamicRef", "$recursiveRef", "extends"};
+                                                              "$dynamicRef", "$recursiveRef", "extends"};
 
 class Compiler {
  public:
@@ -97,7 +97,8 @@ class Compiler {
 
   Result<size_t> count_of(const Value& value, const std::string& where) {
     if (const auto* number = value.get_if<int64_t>(); number && *number >= 0) return static_cast<size_t>(*number);
-    if (const auto* number = value.get_if<double>(); number && *number >= 0 && *number < 1e15 && std::trunc(*number) == *number) {
+    if (const auto* number = value.get_if<double>();
+        number && *number >= 0 && *number < 1e15 && std::trunc(*number) == *number) {
       return static_cast<size_t>(*number);
     }
     return wrong(where, "must be a number of things, 0 or more");
@@ -117,7 +118,8 @@ class Compiler {
 
   Result<const RE2*> pattern_of(std::string_view pattern, const std::string& where) {
     if (out_.patterns.size() == max_patterns || pattern.size() > max_pattern_bytes) {
-      return wrong(where, fmt::format("is beyond the limits: {} patterns of {} bytes", max_patterns, max_pattern_bytes));
+      return wrong(where,
+                   fmt::format("is beyond the limits: {} patterns of {} bytes", max_patterns, max_pattern_bytes));
     }
     RE2::Options options;
     options.set_log_errors(false);

@@ -64,24 +64,34 @@ TEST(Schema, NumbersAndStrings) {
 
 TEST(Schema, Arrays) {
   check({{R"({"items":{"type":"integer"}})", {"[]", "[1,2]"}, {"[1,\"2\"]"}},
-         {R"({"prefixItems":[{"type":"integer"},{"type":"string"}],"items":false})", {"[1,\"a\"]", "[1]"}, {"[\"a\"]", "[1,\"a\",2]"}},
+         {R"({"prefixItems":[{"type":"integer"},{"type":"string"}],"items":false})",
+          {"[1,\"a\"]", "[1]"},
+          {"[\"a\"]", "[1,\"a\",2]"}},
          {R"({"items":[{"type":"integer"}],"additionalItems":{"type":"string"}})", {"[1,\"a\",\"b\"]"}, {"[1,2]"}},
          {R"({"minItems":1,"maxItems":2})", {"[1]", "[1,2]"}, {"[]", "[1,2,3]"}},
          {R"({"contains":{"type":"string"}})", {"[1,\"a\"]"}, {"[]", "[1]"}},
-         {R"({"contains":{"type":"string"},"minContains":2,"maxContains":3})", {"[\"a\",\"b\"]"}, {"[\"a\"]", "[\"\",\"\",\"\",\"\"]"}},
-         {R"({"uniqueItems":true})", {"[1,\"1\",true,null,[],{}]", R"([{"a":1},{"a":2}])"},
+         {R"({"contains":{"type":"string"},"minContains":2,"maxContains":3})",
+          {"[\"a\",\"b\"]"},
+          {"[\"a\"]", "[\"\",\"\",\"\",\"\"]"}},
+         {R"({"uniqueItems":true})",
+          {"[1,\"1\",true,null,[],{}]", R"([{"a":1},{"a":2}])"},
           {"[1,1.0]", R"([{"a":1,"b":2},{"b":2,"a":1}])", "[[1],[1]]"}}});
 }
 
 TEST(Schema, Objects) {
   check({{R"({"required":["a","b"]})", {R"({"a":1,"b":null})", "[]"}, {R"({"a":1})"}},
-         {R"({"properties":{"a":{"type":"string"}},"additionalProperties":false})", {R"({"a":""})", "{}"}, {R"({"a":1})", R"({"b":1})"}},
+         {R"({"properties":{"a":{"type":"string"}},"additionalProperties":false})",
+          {R"({"a":""})", "{}"},
+          {R"({"a":1})", R"({"b":1})"}},
          {R"({"patternProperties":{"^x":{"type":"integer"}},"additionalProperties":{"type":"string"}})",
-          {R"({"x1":1,"y":"s"})"}, {R"({"x1":"s"})", R"({"y":1})"}},
+          {R"({"x1":1,"y":"s"})"},
+          {R"({"x1":"s"})", R"({"y":1})"}},
          {R"({"propertyNames":{"maxLength":2}})", {R"({"ab":1})"}, {R"({"abc":1})"}},
          {R"({"minProperties":1,"maxProperties":2})", {R"({"a":1})"}, {"{}", R"({"a":1,"b":1,"c":1})"}},
          {R"({"dependentRequired":{"a":["b"]}})", {R"({"a":1,"b":1})", "{}"}, {R"({"a":1})"}},
-         {R"({"dependencies":{"a":["b"],"c":{"required":["d"]}}})", {R"({"a":1,"b":1})", R"({"c":1,"d":1})"}, {R"({"a":1})", R"({"c":1})"}},
+         {R"({"dependencies":{"a":["b"],"c":{"required":["d"]}}})",
+          {R"({"a":1,"b":1})", R"({"c":1,"d":1})"},
+          {R"({"a":1})", R"({"c":1})"}},
          {R"({"dependentSchemas":{"a":{"required":["b"]}}})", {"{}"}, {R"({"a":1})"}}});
 }
 
@@ -99,9 +109,12 @@ TEST(Schema, ReferencesLeadIntoTheSchema) {
          {R"({"$ref":"#/definitions/a~1b%25","definitions":{"a/b%":{"type":"integer"}}})", {"1"}, {"\"\""}},
          {R"({"$ref":"#/allOf/1","allOf":[true,{"minimum":2}]})", {"2"}, {"1"}},
          {R"({"type":"object","properties":{"next":{"$ref":"#"}},"required":["v"]})",
-          {R"({"v":1,"next":{"v":2}})"}, {R"({"v":1,"next":{"v":1,"next":{}}})"}}});
-  for (const char* target : {"http://example.com/schema", "file:///etc/passwd", "other.json", "/etc/passwd", "#nowhere", "#/x", "#/a/0"}) {
-    EXPECT_THAT(verdict(R"({"$ref":")" + std::string(target) + R"(","a":[]})", "1"), HasSubstr("schema: #/$ref")) << target;
+          {R"({"v":1,"next":{"v":2}})"},
+          {R"({"v":1,"next":{"v":1,"next":{}}})"}}});
+  for (const char* target :
+       {"http://example.com/schema", "file:///etc/passwd", "other.json", "/etc/passwd", "#nowhere", "#/x", "#/a/0"}) {
+    EXPECT_THAT(verdict(R"({"$ref":")" + std::string(target) + R"(","a":[]})", "1"), HasSubstr("schema: #/$ref"))
+        << target;
   }
 }
 
@@ -113,12 +126,31 @@ TEST(Schema, MessagesNameThePath) {
 }
 
 TEST(Schema, RefusesWhatItWouldNotHold) {
-  for (const char* schema :
-       {"1", "[]", R"({"type":"text"})", R"({"type":1})", R"({"enum":1})", R"({"allOf":[]})", R"({"allOf":{}})", R"({"not":1})",
-        R"({"minimum":"1"})", R"({"multipleOf":0})", R"({"minLength":-1})", R"x({"pattern":"("})x", R"x({"pattern":"(?=a)"})x",
-        R"({"required":"a"})", R"({"required":[1]})", R"({"properties":[]})", R"({"properties":{"a":1}})", R"({"items":[1]})",
-        R"({"uniqueItems":1})", R"({"unevaluatedProperties":false})", R"({"$dynamicRef":"#a"})", R"({"$ref":1})",
-        R"({"patternProperties":{"[":{}}})", R"({"dependencies":{"a":1}})", "{"}) {
+  for (const char* schema : {"1",
+                             "[]",
+                             R"({"type":"text"})",
+                             R"({"type":1})",
+                             R"({"enum":1})",
+                             R"({"allOf":[]})",
+                             R"({"allOf":{}})",
+                             R"({"not":1})",
+                             R"({"minimum":"1"})",
+                             R"({"multipleOf":0})",
+                             R"({"minLength":-1})",
+                             R"x({"pattern":"("})x",
+                             R"x({"pattern":"(?=a)"})x",
+                             R"({"required":"a"})",
+                             R"({"required":[1]})",
+                             R"({"properties":[]})",
+                             R"({"properties":{"a":1}})",
+                             R"({"items":[1]})",
+                             R"({"uniqueItems":1})",
+                             R"({"unevaluatedProperties":false})",
+                             R"({"$dynamicRef":"#a"})",
+                             R"({"$ref":1})",
+                             R"({"patternProperties":{"[":{}}})",
+                             R"({"dependencies":{"a":1}})",
+                             "{"}) {
     EXPECT_THAT(verdict(schema, "{}"), HasSubstr("schema")) << schema;
   }
 }
@@ -128,7 +160,8 @@ TEST(Schema, HostileOnesEnd) {
   EXPECT_THAT(verdict(R"({"$ref":"#"})", "{}"), HasSubstr("without end"));
   EXPECT_THAT(verdict(R"({"anyOf":[{"$ref":"#"},{"$ref":"#"}]})", "{}"), HasSubstr("without end"));
   EXPECT_THAT(verdict(R"({"not":{"$ref":"#"}})", "{}"), HasSubstr("without end"));
-  EXPECT_EQ(verdict(R"x({"pattern":"(a+)+$"})x", "\"" + std::string(100'000, 'a') + "b\""), "$ does not match the pattern (a+)+$");
+  EXPECT_EQ(verdict(R"x({"pattern":"(a+)+$"})x", "\"" + std::string(100'000, 'a') + "b\""),
+            "$ does not match the pattern (a+)+$");
   // A long chain of references.
   std::string chain = R"({"$ref":"#/$defs/d0","$defs":{)";
   for (int i = 0; i < 500; ++i) chain += fmt::format(R"("d{}":{{"$ref":"#/$defs/d{}"}},)", i, i + 1);

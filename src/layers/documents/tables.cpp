@@ -72,10 +72,11 @@ Result<void> validate_table_name(std::string_view name) {
   };
   const auto is_legal = [&](char c) { return is_word(c) || c == '.' || c == '-'; };
   if (name.empty() || name.size() > max_table_name_bytes || !is_word(name[0]) || !std::ranges::all_of(name, is_legal)) {
-    return Error(ErrorCode::invalid_argument,
-                 fmt::format("invalid table name: 1 to {} letters, digits, '.', '_' and '-', beginning with a letter, a "
-                             "digit or '_'",
-                             max_table_name_bytes));
+    return Error(
+        ErrorCode::invalid_argument,
+        fmt::format("invalid table name: 1 to {} letters, digits, '.', '_' and '-', beginning with a letter, a "
+                    "digit or '_'",
+                    max_table_name_bytes));
   }
   return {};
 }

@@ -36,9 +36,7 @@ constexpr std::array<OperatorRow, 12> operators = {{
 
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
-std::string_view name_of(Operator op) {
-  return std::ranges::find(operators, op, &OperatorRow::op)->name;
-}
+std::string_view name_of(Operator op) { return std::ranges::find(operators, op, &OperatorRow::op)->name; }
 
 // What is wrong about the field that the operation names.
 Error wrong(const TransformOperation& operation, std::string_view what) {
@@ -46,8 +44,8 @@ Error wrong(const TransformOperation& operation, std::string_view what) {
 }
 
 std::string_view type_of(const Value& value) {
-  static constexpr std::string_view names[] = {"null", "a boolean", "a number", "a number",
-                                               "a number", "a string", "an array", "an object"};
+  static constexpr std::string_view names[] = {"null",     "a boolean", "a number", "a number",
+                                               "a number", "a string",  "an array", "an object"};
   return names[value.data.index()];
 }
 
@@ -159,14 +157,14 @@ Result<void> calculate(Value& field, const TransformOperation& operation) {
   const auto b = integer_of(operation.value);
   if (a && b) {
     __int128 result = 0;
-    const bool overflow =
-        adds ? __builtin_add_overflow(*a, *b, &result) : __builtin_mul_overflow(*a, *b, &result);
+    const bool overflow = adds ? __builtin_add_overflow(*a, *b, &result) : __builtin_mul_overflow(*a, *b, &result);
     auto value = overflow ? std::nullopt : integer_value(result);
     if (!value) return wrong(operation, "the result does not fit 64 bits");
     field = *std::move(value);
     return {};
   }
-  const double result = adds ? double_of(field) + double_of(operation.value) : double_of(field) * double_of(operation.value);
+  const double result =
+      adds ? double_of(field) + double_of(operation.value) : double_of(field) * double_of(operation.value);
   if (!std::isfinite(result)) return wrong(operation, "the result is too large for a number");
   field = {result};
   return {};
@@ -231,16 +229,14 @@ Result<void> rename_field(Value& document, const TransformOperation& operation, 
   Value moved = std::move(*field);
   remove(document, operation.path.segments(), context);
   bool made = false;
-  ASSIGN_OR_RETURN(Value* const target,
-                   find_or_make(document, operation, operation.to.segments(), made, context));
+  ASSIGN_OR_RETURN(Value* const target, find_or_make(document, operation, operation.to.segments(), made, context));
   *target = std::move(moved);
   return {};
 }
 
 Result<void> set_field(Value& document, const TransformOperation& operation, Value value, TransformContext& context) {
   bool made = false;
-  ASSIGN_OR_RETURN(Value* const field,
-                   find_or_make(document, operation, operation.path.segments(), made, context));
+  ASSIGN_OR_RETURN(Value* const field, find_or_make(document, operation, operation.path.segments(), made, context));
   *field = std::move(value);
   return {};
 }
@@ -248,8 +244,7 @@ Result<void> set_field(Value& document, const TransformOperation& operation, Val
 // $inc $mul $min $max
 Result<void> change_number(Value& document, const TransformOperation& operation, TransformContext& context) {
   bool made = false;
-  ASSIGN_OR_RETURN(Value* const field,
-                   find_or_make(document, operation, operation.path.segments(), made, context));
+  ASSIGN_OR_RETURN(Value* const field, find_or_make(document, operation, operation.path.segments(), made, context));
   if (made) {
     *field = first_result(operation);
     return {};
@@ -265,8 +260,7 @@ Result<void> change_list(Value& document, const TransformOperation& operation, T
     return field ? change_array(*field, operation, context) : Result<void>();
   }
   bool made = false;
-  ASSIGN_OR_RETURN(Value* const field,
-                   find_or_make(document, operation, operation.path.segments(), made, context));
+  ASSIGN_OR_RETURN(Value* const field, find_or_make(document, operation, operation.path.segments(), made, context));
   if (made) field->data = Array();
   return change_array(*field, operation, context);
 }

@@ -42,7 +42,8 @@ TEST(Transform, Unset) {
   EXPECT_EQ(changed(R"({"a":1,"b":2,"c":3})", "$unset", "b"), R"({"a":1,"c":3})");
   EXPECT_EQ(changed(R"({"a":{"b":1}})", "$unset", "$.a.b", "\"\""), R"({"a":{}})");
   EXPECT_EQ(changed(R"({"a":[1,2,3]})", "$unset", "a.1"), R"({"a":[1,3]})");
-  for (const char* path : {"x", "x.y", "a.b.c", "a.9"}) EXPECT_EQ(changed(R"({"a":[1]})", "$unset", path), R"({"a":[1]})");
+  for (const char* path : {"x", "x.y", "a.b.c", "a.9"})
+    EXPECT_EQ(changed(R"({"a":[1]})", "$unset", path), R"({"a":[1]})");
   EXPECT_THAT(changed("{}", "$unset", "$"), HasSubstr("must name a field"));
 }
 
