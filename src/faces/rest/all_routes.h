@@ -1,8 +1,7 @@
 // Every table of routes of the server, in one list.
 //
-// Purpose:       what the program serves and the OpenAPI document describes; a new table is added here and nowhere else.
-// Ownership:     static data.
-// Thread safety: constant.
+// Purpose:       what the program serves and the OpenAPI document describes; a new table is added here and nowhere
+// else. Ownership:     static data. Thread safety: constant.
 #pragma once
 
 #include <span>

@@ -60,7 +60,9 @@ TEST_F(Merge, RecordsBelowTheCursorAreToldApart) {
 TEST_F(Merge, AgreesWithItsRulesOnRandomPages) {
   Random random(11);
   std::map<Bytes, Bytes> model;
-  const auto random_key = [&] { return Bytes(1, static_cast<char>('a' + random.next() % 6)) + Bytes(random.next() % 3, ':'); };
+  const auto random_key = [&] {
+    return Bytes(1, static_cast<char>('a' + random.next() % 6)) + Bytes(random.next() % 3, ':');
+  };
   const auto random_text = [&] { return "{\"n\":" + std::to_string(random.next() % 3) + "}"; };
   for (int round = 0; round < 400; ++round) {
     std::map<Bytes, Bytes> page;
