@@ -25,6 +25,8 @@
 #include "faces/rest/system_routes.h"
 #include "kv/database.h"
 #include "service/backups.h"
+#include "service/document_indexes.h"
+#include "service/document_query.h"
 #include "service/documents.h"
 #include "service/log.h"
 #include "service/log_signal.h"
@@ -99,6 +101,8 @@ class Program {
   std::unique_ptr<service::Backups> backups_;
   std::unique_ptr<service::Transactions> transactions_;
   std::unique_ptr<service::Documents> documents_;
+  std::unique_ptr<service::DocumentIndexes> document_indexes_;
+  std::unique_ptr<service::DocumentQueries> document_queries_;
   std::unique_ptr<service::Replica> replica_;
   service::Tasks tasks_;
   rest::Services services_;
@@ -156,6 +160,9 @@ void Program::make_services() {
                                    .idle_us = settings_.transaction_idle_seconds * 1'000'000,
                                    .age_us = settings_.transaction_age_seconds * 1'000'000});
   documents_ = std::make_unique<service::Documents>(*database_, service::DocumentsOptions{.durability = durability});
+  document_indexes_ =
+      std::make_unique<service::DocumentIndexes>(*database_, service::DocumentIndexesOptions{.durability = durability});
+  document_queries_ = std::make_unique<service::DocumentQueries>(*database_);
   backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
                                                 service::BackupsOptions{.directory = settings_.database + "/backups"});
   service::ReplicaOptions replica{.durability = durability,
@@ -199,6 +206,8 @@ Result<void> Program::serve() {
   services_.objects = objects_.get();
   services_.transactions = transactions_.get();
   services_.documents = documents_.get();
+  services_.document_indexes = document_indexes_.get();
+  services_.document_queries = document_queries_.get();
   services_.replica = replica_.get();
   services_.tasks = &tasks_;
 
@@ -210,6 +219,7 @@ Result<void> Program::serve() {
   dispatcher_ = std::make_unique<rest::Dispatcher>(rest::all_routes(), services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
+  document_indexes_->start();
   RETURN_IF_ERROR(replica_->start());
   status_.set_started();
 

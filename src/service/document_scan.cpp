@@ -1,19 +1,18 @@
 #include <algorithm>
 
 #include "layers/documents/document_text.h"
-#include "layers/documents/filter_builder.h"
 #include "layers/documents/filter_parser.h"
 #include "service/document_internals.h"
 
 namespace strata::service {
 namespace {
 
-Result<documents::Filter> make_filter(BytesView json) {
+Result<documents::Filter> make_filter(BytesView json, const documents::Table& table) {
   auto parsed = documents::parse_json(json);
   if (!parsed.ok()) {
-    return Error(parsed.error().code(), fmt::format("filter_query {}", parsed.error().message()));
+    return Error(parsed.error().code(), fmt::format("filter_query: {}", parsed.error().message()));
   }
-  return documents::parse_filter(*parsed, documents::FieldAnalyzers());
+  return documents::parse_filter(*parsed, documents::field_analyzers(table.indexes));
 }
 
 }  // namespace
@@ -29,7 +28,7 @@ Result<DocumentScan> Documents::scan(const Context& context, const DocumentScanR
   scan.limited_ = request.limit > 0;
   scan.left_ = request.limit;
   if (request.filter) {
-    ASSIGN_OR_RETURN(documents::Filter filter, make_filter(*request.filter));
+    ASSIGN_OR_RETURN(documents::Filter filter, make_filter(*request.filter, scan.table_));
     scan.filter_ = std::make_unique<const documents::Filter>(std::move(filter));
     scan.matcher_ = std::make_unique<documents::FilterMatcher>(*scan.filter_);
   }

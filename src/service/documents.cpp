@@ -82,6 +82,15 @@ Result<TableStatus> Documents::make_table(const Context& context, const TableReq
     documents::append_json(table.schema, schema);
   }
   RETURN_IF_ERROR(documents::validate_table_options(table));
+  std::vector<documents::IndexDefinition> indexes;
+  uint32_t next_index = 1;
+  for (const IndexRequest& asked : request.indexes) {
+    auto index = index_definition(asked);
+    if (!index.ok()) return Error(index.error().code(), fmt::format("indexes: {}", index.error().message()));
+    // There is nothing to build.
+    index->state = documents::IndexState::ready;
+    RETURN_IF_ERROR(add_index(indexes, next_index, *std::move(index)));
+  }
   const int64_t wall_us = options_.clock->wall_us();
   return run(context, [&](kv::Transaction& transaction) -> Result<TableStatus> {
     ASSIGN_OR_RETURN(auto made, documents::make_table(transaction, request.name, table, wall_us));
@@ -92,6 +101,11 @@ Result<TableStatus> Documents::make_table(const Context& context, const TableReq
     }
     if (!made) {
       return Error(ErrorCode::invalid_argument, fmt::format("table already exists: {}", request.name));
+    }
+    if (!indexes.empty()) {
+      made->indexes = indexes;
+      made->next_index = next_index;
+      documents::put_table(transaction, *made);
     }
     return TableStatus{.table = *std::move(made)};
   });

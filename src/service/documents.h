@@ -24,6 +24,7 @@
 #include "layers/documents/filter_match.h"
 #include "layers/documents/projection.h"
 #include "service/context.h"
+#include "service/index_request.h"
 
 namespace strata::service {
 
@@ -49,6 +50,7 @@ struct TableRequest {
   std::string_view description = {};
   // JSON Schema; absent: any document.
   std::optional<BytesView> schema = std::nullopt;
+  std::vector<IndexRequest> indexes = {};
 };
 struct TableStatus {
   documents::Table table;

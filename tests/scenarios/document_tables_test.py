@@ -87,7 +87,7 @@ def test_names_that_cannot_be_made(client, name):
     ({"schema": 1}, "schema: # must be an object or a boolean"), ({"schema": {"type": "text"}}, "schema: #/type"),
     ({"schema": {"$ref": "http://example.com"}}, "schema: #/$ref must lead into the schema itself"),
     ({"schema": {"description": "x" * 70_000}}, "schema has at most 65536 bytes"),
-    ({"indexes": {}}, "unknown field indexes"), ({"shards": 1}, "unknown field shards"),
+    ({"indexes": []}, "indexes must be"), ({"indexes": {"a": {"type": "geo", "field": "f"}}}, "indexes: type: must be"), ({"indexes": {"a": {"type": "string"}}}, "indexes.a.field must be"), ({"shards": 1}, "unknown field shards"),
     (b"[]", "the body must be a JSON object"), (b"{", "malformed JSON"), (b"{} {}", "malformed JSON"),
     (b'{"num_shards":1,"num_shards":2}', "twice"), (b"{\"\xff\":1}", "not UTF-8"),
 ])

@@ -1,6 +1,7 @@
 #include "faces/rest/all_routes.h"
 
 #include "faces/rest/backup_routes.h"
+#include "faces/rest/document_query_routes.h"
 #include "faces/rest/document_routes.h"
 #include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
@@ -23,8 +24,9 @@ std::vector<std::span<const Route>> all_routes() {
       object_routes(),       //
       transaction_routes(),  //
       document_routes(),     //
-      replica_routes(),      //
-      task_routes(),         //
+      document_query_routes(),
+      replica_routes(),  //
+      task_routes(),     //
   };
 }
 

@@ -117,6 +117,28 @@ Result<service::DocumentRead> take_read(BytesView json, Arena& arena, const std:
   return read;
 }
 
+// {"by_year": {"type": "number", "field": "year"}}
+Result<std::vector<service::IndexRequest>> take_indexes(BytesView json, Arena& arena) {
+  ASSIGN_OR_RETURN(const auto members, split_json_object(json, arena, "indexes"));
+  std::vector<service::IndexRequest> indexes;
+  for (const JsonMember& member : members) {
+    const std::string what = fmt::format("indexes.{}", printable(member.name, 60));
+    ASSIGN_OR_RETURN(const auto pieces, json_pieces<4>(member.value, {"name", "type", "field", "analyzer"}, what));
+    service::IndexRequest index{.table = {}, .name = member.name, .field = {}, .type = {}};
+    if (pieces[0]) {
+      ASSIGN_OR_RETURN(const BytesView name, json_piece_string(*pieces[0], arena, what + ".name"));
+      if (name != member.name) return invalid(what + ".name: is another name");
+    }
+    ASSIGN_OR_RETURN(index.type, json_piece_string(pieces[1].value_or(""), arena, what + ".type"));
+    ASSIGN_OR_RETURN(index.field, json_piece_string(pieces[2].value_or(""), arena, what + ".field"));
+    if (pieces[3]) {
+      ASSIGN_OR_RETURN(index.analyzer, json_piece_string(*pieces[3], arena, what + ".analyzer"));
+    }
+    indexes.push_back(index);
+  }
+  return indexes;
+}
+
 }  // namespace
 
 Result<TableBody> parse_table(BytesView name, BytesView body) {
@@ -124,7 +146,8 @@ Result<TableBody> parse_table(BytesView name, BytesView body) {
   parsed.request.name = name;
   if (body.empty()) return parsed;
   RETURN_IF_ERROR(check_json_body(body));
-  ASSIGN_OR_RETURN(const auto pieces, json_pieces<3>(body, {"num_shards", "description", "schema"}, body_name));
+  ASSIGN_OR_RETURN(const auto pieces,
+                   json_pieces<4>(body, {"num_shards", "description", "schema", "indexes"}, body_name));
   if (pieces[0]) {
     ASSIGN_OR_RETURN(parsed.request.shards, json_piece_integer(*pieces[0], "num_shards"));
   }
@@ -132,6 +155,9 @@ Result<TableBody> parse_table(BytesView name, BytesView body) {
     ASSIGN_OR_RETURN(parsed.request.description, json_piece_string(*pieces[1], parsed.arena, "description"));
   }
   parsed.request.schema = pieces[2];
+  if (pieces[3]) {
+    ASSIGN_OR_RETURN(parsed.request.indexes, take_indexes(*pieces[3], parsed.arena));
+  }
   return parsed;
 }
 

@@ -18,7 +18,7 @@ struct TableBody {
   Arena arena;
   service::TableRequest request;
 };
-// {"num_shards", "description", "schema"}, all optional; an empty body asks for nothing.
+// {"num_shards", "description", "schema", "indexes"}, all optional; an empty body asks for nothing.
 Result<TableBody> parse_table(BytesView name, BytesView body);
 
 struct BatchBody {

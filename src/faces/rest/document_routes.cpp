@@ -51,8 +51,16 @@ void append_table(Bytes& body, const service::TableStatus& status) {
   }
   body += "},\"schema\":";
   body += options.schema.empty() ? BytesView("{}") : BytesView(options.schema);
-  body += fmt::format(R"(,"indexes":{{}},"storage_status":{{"disk_usage":{},"empty":{}}}}})", status.disk_bytes,
-                      status.empty);
+  body += ",\"indexes\":{";
+  for (const auto& index : status.table.indexes) {
+    if (body.back() != '{') body.push_back(',');
+    append_json_string(body, index.name);
+    body += ":{\"field\":";
+    append_json_string(body, index.field.to_string());
+    body += fmt::format(R"(,"type":"{}","state":"{}"}})", service::index_type_name(index.type),
+                        index.state == service::IndexState::ready ? "ready" : "building");
+  }
+  body += fmt::format(R"(}},"storage_status":{{"disk_usage":{},"empty":{}}}}})", status.disk_bytes, status.empty);
 }
 
 Result<Response> create_table(Services& services, Request& request) {
@@ -260,7 +268,10 @@ constexpr Route rows[] = {
      .tag = "Documents",
      .summary = "Make a table",
      .request_schema = R"({"type":"object","properties":{"num_shards":{"type":"integer","minimum":1,"maximum":1024},)"
-                       R"("description":{"type":"string","maxLength":500},"schema":{"type":"object"}}})",
+                       R"("description":{"type":"string","maxLength":500},"schema":{"type":"object"},)"
+                       R"("indexes":{"type":"object","additionalProperties":{"type":"object","required":["type",)"
+                       R"("field"],"properties":{"type":{"type":"string","enum":["string","number","bool","date",)"
+                       R"("fulltext"]},"field":{"type":"string"},"analyzer":{"type":"string"}}}}}})",
      .response_schema = STRATA_TABLE_SCHEMA,
      .handler = create_table},
     {.method = Method::get,

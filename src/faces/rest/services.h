@@ -15,6 +15,8 @@ namespace strata {
 class MetricsRegistry;
 namespace service {
 class Backups;
+class DocumentIndexes;
+class DocumentQueries;
 class Documents;
 class Log;
 class Objects;
@@ -40,6 +42,8 @@ struct Services {
   service::Transactions* transactions = nullptr;
   service::Tasks* tasks = nullptr;
   service::Documents* documents = nullptr;
+  service::DocumentIndexes* document_indexes = nullptr;
+  service::DocumentQueries* document_queries = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.

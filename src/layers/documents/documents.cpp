@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "layers/documents/document_text.h"
+#include "layers/documents/indexes.h"
 
 namespace strata::documents {
 namespace {
@@ -129,6 +130,14 @@ Result<std::optional<StoredDocument>> read_document(const kv::ReadTransaction& t
 
 Result<void> write_document(kv::Transaction& transaction, const Table& table, BytesView key,
                             const std::optional<DocumentHead>& old, std::optional<BytesView> text) {
+  if (!table.indexes.empty()) {
+    // Before the old chunks go: a transaction sees its own writes.
+    std::optional<Bytes> before;
+    if (old) {
+      ASSIGN_OR_RETURN(before, read_text(transaction, table, key, *old));
+    }
+    RETURN_IF_ERROR(update_indexes(transaction, table.prefix, table.indexes, key, before, text));
+  }
   const Bytes chunks = document_chunks_prefix(table.prefix, key);
   if (old && old->chunked) transaction.clear_prefix(chunks);
   if (!text) {

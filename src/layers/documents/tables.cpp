@@ -34,6 +34,7 @@ Bytes encode(const Table& table) {
   append_le32(row, table.options.shards);
   append_text(row, table.options.description);
   append_text(row, table.options.schema);
+  append_indexes(row, table.indexes, table.next_index);
   return row;
 }
 
@@ -44,10 +45,10 @@ Result<Table> decode(std::string_view name, BytesView row) {
   table.created_us = static_cast<int64_t>(read_le64(row.substr(9)));
   table.options.shards = read_le32(row.substr(17));
   row.remove_prefix(fixed_bytes);
-  if (table.number <= 0 || !take_text(row, table.options.description) || !take_text(row, table.options.schema) ||
-      !row.empty()) {
+  if (table.number <= 0 || !take_text(row, table.options.description) || !take_text(row, table.options.schema)) {
     return broken();
   }
+  RETURN_IF_ERROR(take_indexes(row, table.indexes, table.next_index));
   table.prefix = table_prefix(table.number);
   return table;
 }
@@ -113,6 +114,10 @@ Result<std::optional<Table>> make_table(kv::Transaction& transaction, std::strin
   table.prefix = table_prefix(table.number);
   transaction.set(table_key(name), encode(table));
   return std::optional<Table>(std::move(table));
+}
+
+void put_table(kv::Transaction& transaction, const Table& table) {
+  transaction.set(table_key(table.name), encode(table));
 }
 
 Result<bool> drop_table(kv::Transaction& transaction, std::string_view name) {

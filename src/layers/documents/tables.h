@@ -12,6 +12,7 @@
 
 #include "kv/transaction.h"
 #include "layers/documents/document_keys.h"
+#include "layers/documents/index_definition.h"
 
 namespace strata::documents {
 
@@ -36,6 +37,9 @@ struct Table {
   Bytes prefix;
   int64_t created_us = 0;
   TableOptions options;
+  std::vector<IndexDefinition> indexes;
+  // The id of the next index; given out once.
+  uint32_t next_index = 1;
 };
 
 // Letters, digits, '.', '_' and '-', the first a letter, a digit or '_'.
@@ -46,6 +50,8 @@ Result<std::optional<Table>> find_table(const kv::ReadTransaction& transaction, 
 // nullopt: there is one of that name. The name and the options are valid.
 Result<std::optional<Table>> make_table(kv::Transaction& transaction, std::string_view name,
                                         const TableOptions& options, int64_t wall_us);
+// The row as it is now; for its indexes.
+void put_table(kv::Transaction& transaction, const Table& table);
 // With all its documents; false when there was none.
 Result<bool> drop_table(kv::Transaction& transaction, std::string_view name);
 // Those whose names come behind `after`, by name, at most `limit`.

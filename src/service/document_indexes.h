@@ -1,0 +1,67 @@
+// DocumentIndexes: the use cases of a table's indexes, and the thread that builds them.
+//
+// Purpose:       an index is made at once and filled in the background, page by page, while writers keep it up to date.
+// Ownership:     borrows the database and the clock, which outlive it; owns its thread.
+// Thread safety: any thread.
+// Invariants:    an index that was being built when the server ended goes on where it was. Making and dropping one
+//                conflicts with the writes under way, so every write sees the indexes of its own commit.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "kv/database.h"
+#include "layers/documents/indexes.h"
+#include "service/context.h"
+#include "service/index_request.h"
+#include "service/periodic_task.h"
+
+namespace strata::service {
+
+struct DocumentIndexesOptions {
+  Clock* clock = &system_clock();
+  kv::Durability durability = kv::Durability::sync;
+};
+
+struct IndexStatus {
+  std::string name;
+  std::string field;
+  std::string_view type;
+  // Of fulltext.
+  std::string_view analyzer = {};
+  bool ready = false;
+  // Dealt with by the build.
+  uint64_t documents = 0;
+};
+
+class DocumentIndexes {
+ public:
+  DocumentIndexes(const kv::Database& database, const DocumentIndexesOptions& options);
+  ~DocumentIndexes();
+
+  // Builds what is not ready; once, when the store is open.
+  void start();
+
+  // invalid_argument: a name that is taken, an unknown type, a field that is no path.
+  Result<IndexStatus> make(const Context& context, const IndexRequest& request);
+  Result<std::vector<IndexStatus>> list(const Context& context, std::string_view table);
+  Result<IndexStatus> get(const Context& context, std::string_view table, std::string_view name);
+  Result<void> drop(const Context& context, std::string_view table, std::string_view name);
+
+  // One pass over all tables; what the thread does.
+  Result<void> build_all();
+
+ private:
+  // True: there is more to do.
+  Result<bool> build_page(std::string_view table, uint32_t id);
+
+  const kv::Database& database_;
+  const DocumentIndexesOptions options_;
+  std::atomic<bool> stopping_ = false;
+  PeriodicTask task_;
+};
+
+}  // namespace strata::service
