@@ -60,17 +60,18 @@ class Walk {
   static Error broken() { return Error(ErrorCode::corruption, "a stored document is not valid JSON"); }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
 
-  // Behind the closing quote; false: there is none.
+  // Behind the closing quote; false: there is none. A quote closes the string when an even number of backslashes
+  // stands before it.
   bool skip_string() {
-    ++at_;
+    const size_t open = at_++;
     for (;;) {
-      at_ = text_.find_first_of("\"\\", at_);
-      if (at_ == BytesView::npos) return false;
-      if (text_[at_] == '"') break;
-      at_ += 2;
+      const size_t quote = text_.find('"', at_);
+      if (quote == BytesView::npos) return false;
+      size_t before = quote;
+      while (before - 1 > open && text_[before - 1] == '\\') --before;
+      at_ = quote + 1;
+      if ((quote - before) % 2 == 0) return true;
     }
-    ++at_;
-    return true;
   }
 
   bool skip_value() {
