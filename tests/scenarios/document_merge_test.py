@@ -186,3 +186,21 @@ def test_more_documents_than_one_page_looks_at(table):
         if answer["status"] == "success":
             break
     assert deleted == 108_000 and table.keys() == []
+
+
+def test_a_page_whose_index_entries_do_not_fit_one_transaction(client, table, commit_limit):
+    if commit_limit > 10_000_000:
+        pytest.skip("a page of 10,000 records is smaller than what fits here")
+    for number in range(8):
+        answer = client.post(f"{table.path}/indexes", {"name": f"i{number}", "field": f"f{number}", "type": "string"})
+        assert answer.status in (200, 201, 202), answer
+    records = {f"k{number:05}": {f"f{field}": f"{number:05}" + "x" * 400 for field in range(8)} for number in range(2_000)}
+    cursor, upserted = "", 0
+    for _ in range(20):
+        page = {key: record for key, record in records.items() if key > cursor}
+        answer = merged(table.merge(page, last_merged_id=cursor))
+        cursor = answer["next_cursor"]
+        upserted += answer["upserted"]
+        if answer["status"] == "success":
+            break
+    assert upserted == 2_000 and len(table.keys()) == 2_000

@@ -3,6 +3,7 @@
 import pytest
 
 from document_help import ROOTS, new_table
+from strata_server import Server
 
 
 @pytest.mark.parametrize("root", ROOTS)
@@ -155,3 +156,15 @@ def test_hostile_schemas_refuse_and_the_server_goes_on(client):
         assert table.batch(inserts={"k": nested(49)}).status == 201
         answer = table.batch(inserts={"k": nested(60)})
         assert answer.status == 400 and "without end" in answer.json["error"]
+
+
+def test_a_server_that_follows_refuses_writes_of_documents():
+    with Server() as leader, Server("--follow", f"http://127.0.0.1:{leader.port}") as follower:
+        client = follower.client()
+        for method, path, body in (("POST", "/tables/t", {}), ("DELETE", "/tables/t", None), ("POST", "/batch", {"tables": {"t": {}}}),
+                                   ("POST", "/tables/t/batch", {"inserts": {"k": {}}}), ("POST", "/tables/t/merge", {"records": {"k": {}}}),
+                                   ("POST", "/transactions/commit", {"read_set": []})):
+            for root in ROOTS:
+                assert client.request(method, root + path, body=body).status == 403, path
+        assert client.get("/api/v1/tables").json == []
+        assert client.post("/api/v1/tables/t/lookup", {}).status == 404

@@ -105,12 +105,20 @@ class Merger {
     return {};
   }
 
-  bool spend(size_t bytes) {
-    if (spent_bytes_ > 0 && spent_bytes_ + bytes > request_.budget_bytes) {
+  // Before a change of about so many bytes. What was written is what the transaction says, entries of indexes included;
+  // a dry run has nothing but the estimates.
+  Result<bool> spend(size_t bytes) {
+    size_t spent_bytes = estimated_bytes_;
+    if (!request_.dry_run) {
+      ASSIGN_OR_RETURN(const int64_t written_bytes, transaction_.get_approximate_size().get());
+      spent_bytes = static_cast<size_t>(written_bytes);
+    }
+    const bool is_first = outcome_.upserted + outcome_.deleted == 0;
+    if (!is_first && spent_bytes + bytes > request_.budget_bytes) {
       outcome_.partial = true;
       return false;
     }
-    spent_bytes_ += bytes;
+    estimated_bytes_ += bytes;
     return true;
   }
 
@@ -142,14 +150,16 @@ class Merger {
       }
     }
     RETURN_IF_ERROR(check_schema(request_.schema, record.key, record.text));
-    if (!spend(cost(record.key, record.text.size()))) return false;
+    ASSIGN_OR_RETURN(const bool fits, spend(cost(record.key, record.text.size())));
+    if (!fits) return false;
     ++outcome_.upserted;
     if (!request_.dry_run) RETURN_IF_ERROR(write_document(transaction_, table_, record.key, head, record.text));
     return true;
   }
 
   Result<bool> remove(BytesView key, const DocumentHead& head) {
-    if (!spend(cost(key, 0))) return false;
+    ASSIGN_OR_RETURN(const bool fits, spend(cost(key, 0)));
+    if (!fits) return false;
     if (request_.dry_run) {
       deleted_key_bytes_ += key.size();
       if (deleted_key_bytes_ > max_deleted_key_bytes) {
@@ -168,7 +178,7 @@ class Merger {
   const Table& table_;
   const MergeRequest& request_;
   MergeOutcome outcome_;
-  size_t spent_bytes_ = 0;
+  size_t estimated_bytes_ = 0;
   size_t deleted_key_bytes_ = 0;
 };
 
