@@ -17,7 +17,8 @@ using documents::IndexState;
 using documents::IndexType;
 using documents::Table;
 
-constexpr int64_t pass_interval_ms = 1'000;
+// Who makes an index wakes the thread; this is for what failed, and for indexes that another server made.
+constexpr int64_t pass_interval_ms = 30'000;
 constexpr size_t tables_a_page = 100;
 
 Error no_such_index(std::string_view table, std::string_view name) {

@@ -119,6 +119,8 @@ Result<Query> query_of(const DocumentQuery& request, const Table& table) {
   return query;
 }
 
+bool is_fulltext(const documents::IndexDefinition& index) { return index.type == documents::IndexType::fulltext; }
+
 // What the fulltext indexes know of the words of text clauses.
 struct Statistics {
   std::vector<std::unique_ptr<TextStatistics>> owned;
@@ -272,13 +274,15 @@ Result<QueryAnswer> DocumentQueries::query(const Context& context, const Documen
   ASSIGN_OR_RETURN(const Table found, table(context, request.table));
   ASSIGN_OR_RETURN(Query query, query_of(request, found));
   Statistics statistics;
-  ASSIGN_OR_RETURN(statistics,
-                   run_transaction(database_, context, clock_, kv::Durability::engine_default,
-                                   [&](kv::Transaction& transaction) -> Result<Statistics> {
-                                     Statistics read;
-                                     RETURN_IF_ERROR(read.read(transaction.snapshot(), found, query.filter.root()));
-                                     return read;
-                                   }));
+  if (std::ranges::any_of(found.indexes, is_fulltext)) {
+    const auto read_statistics = [&](kv::Transaction& transaction) -> Result<Statistics> {
+      Statistics read;
+      RETURN_IF_ERROR(read.read(transaction.snapshot(), found, query.filter.root()));
+      return read;
+    };
+    ASSIGN_OR_RETURN(statistics,
+                     run_transaction(database_, context, clock_, kv::Durability::engine_default, read_statistics));
+  }
   query.statistics = statistics.views();
 
   documents::QueryCollector collector(query);
