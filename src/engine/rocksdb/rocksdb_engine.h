@@ -46,7 +46,7 @@ struct RocksdbOptions {
   // Values of this size and more lie in files of their own, beside the tree (docs/decisions/large-values.md).
   size_t large_value_bytes = 64u << 10;
   // So many bytes of them and the memtable is flushed: an upload fills no 64 MiB with what nobody reads soon.
-  size_t most_large_bytes_in_memory = 16u << 20;
+  size_t most_large_bytes_in_memory = 12u << 20;
   // So long after a large clear its space is given back; and so much of large values is dead before any are moved.
   int64_t reclaim_delay_ms = 10'000;
   uint64_t least_garbage_bytes = 128u << 20;

@@ -71,7 +71,9 @@ rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* e
   // A failed write is final (rocksdb_engine.h): no attempts to carry on behind our back.
   database.max_bgerror_resume_count = 0;
   database.write_buffer_size = options.write_buffer_bytes;
-  database.max_write_buffer_number = 4;
+  // One that is written to and two on their way to the disk: what large values may take in memory is three times
+  // most_large_bytes_in_memory.
+  database.max_write_buffer_number = 3;
   // Large values lie beside the tree, which then holds references and is not rewritten with their bytes. RocksDB's way
   // of collecting garbage moves what is alive in the oldest files whenever a compaction meets it, dead bytes or not: a
   // third more written for an upload. SpaceReclaimer does it when there is something to gain.
