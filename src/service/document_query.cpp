@@ -27,6 +27,8 @@ constexpr size_t max_candidates = 100'000;
 constexpr size_t documents_at_once = 256;
 // Between two turns of other requests on the same thread.
 constexpr size_t pages_a_turn = 4;
+// Of an index, read in the transaction that a query begins with.
+constexpr size_t ranges_at_once = 4;
 
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
@@ -157,7 +159,75 @@ struct Statistics {
   }
 };
 
+// The keys of the documents that entries of an index tell of.
+Result<void> append_keys(const kv::RangePage& page, size_t prefix_bytes, std::vector<Bytes>& keys) {
+  for (size_t i = 0; i < page.rows.size(); ++i) {
+    ASSIGN_OR_RETURN(const BytesView key, documents::key_behind_value(page.rows.key(i).substr(prefix_bytes)));
+    keys.emplace_back(key);
+  }
+  return {};
+}
+
+// Each once, in order, without what cannot match.
+void tidy(std::vector<Bytes>& keys, BytesView key_prefix) {
+  std::ranges::sort(keys);
+  const auto rest = std::ranges::unique(keys);
+  keys.erase(rest.begin(), rest.end());
+  std::erase_if(keys, [&](const Bytes& key) {
+    return !key.starts_with(key_prefix) || key.empty() || key.size() > documents::max_document_key_bytes;
+  });
+}
+
+using Found = std::vector<std::optional<documents::StoredDocument>>;
+
+// Those of keys from begin on, fewer if they are large, at least one.
+Result<Found> read_some(const kv::ReadTransaction& transaction, const Table& table, std::span<const Bytes> keys) {
+  Found found;
+  size_t bytes = 0;
+  for (size_t i = 0; i < std::min(keys.size(), documents_at_once) && bytes < documents::max_document_bytes; ++i) {
+    ASSIGN_OR_RETURN(auto one, documents::read_document(transaction, table, keys[i]));
+    bytes += one ? one->text.size() : 0;
+    found.push_back(std::move(one));
+  }
+  return found;
+}
+
 }  // namespace
+
+// What the first transaction of a query tells; of one whose indexes propose few documents that is all.
+struct DocumentQueries::Begun {
+  Table table;
+  Query query;
+  Statistics statistics;
+  std::optional<documents::IndexPlan> plan;
+  // Of all candidates, and the first of their documents; nullopt: there is no plan, or they are many.
+  std::optional<std::vector<Bytes>> keys;
+  Found found;
+
+  Result<void> read(const kv::ReadTransaction& transaction, const DocumentQuery& request) {
+    ASSIGN_OR_RETURN(table, table_or_error(transaction, request.table));
+    ASSIGN_OR_RETURN(query, query_of(request, table));
+    if (std::ranges::any_of(table.indexes, is_fulltext)) {
+      RETURN_IF_ERROR(statistics.read(transaction, table, query.filter.root()));
+    }
+    plan = documents::plan_filter(query.filter, table.prefix, table.indexes);
+    if (!plan || plan->ranges.size() > ranges_at_once) return {};
+    std::vector<Bytes> few(plan->keys.begin(), plan->keys.end());
+    for (const documents::IndexRange& range : plan->ranges) {
+      ASSIGN_OR_RETURN(const kv::RangePage page,
+                       transaction
+                           .get_range(range.range.begin, range.range.end,
+                                      {.limit = documents_at_once + 1, .mode = kv::StreamingMode::want_all})
+                           .get());
+      if (page.more || few.size() + page.rows.size() > documents_at_once) return {};
+      RETURN_IF_ERROR(append_keys(page, range.prefix_bytes, few));
+    }
+    tidy(few, request.key_prefix);
+    ASSIGN_OR_RETURN(found, read_some(transaction, table, few));
+    keys = std::move(few);
+    return {};
+  }
+};
 
 // One query under way.
 struct DocumentQueries::Run {
@@ -194,46 +264,27 @@ struct DocumentQueries::Run {
             const kv::RangePage page, read([&](const kv::ReadTransaction& transaction) {
               return transaction.get_range(begin, range.range.end, {.mode = kv::StreamingMode::want_all}).get();
             }));
-        for (size_t i = 0; i < page.rows.size(); ++i) {
-          const BytesView entry = page.rows.key(i).substr(range.prefix_bytes);
-          ASSIGN_OR_RETURN(const BytesView key, documents::key_behind_value(entry));
-          keys.emplace_back(key);
-        }
+        RETURN_IF_ERROR(append_keys(page, range.prefix_bytes, keys));
         if (keys.size() > max_candidates) return std::optional<std::vector<Bytes>>();
         more = page.more && !page.rows.empty();
         if (more) begin = key_after(page.rows.key(page.rows.size() - 1));
       }
     }
-    std::ranges::sort(keys);
-    const auto rest = std::ranges::unique(keys);
-    keys.erase(rest.begin(), rest.end());
-    std::erase_if(keys, [this](const Bytes& key) {
-      return !key.starts_with(request.key_prefix) || key.empty() || key.size() > documents::max_document_key_bytes;
-    });
+    tidy(keys, request.key_prefix);
     return std::optional(std::move(keys));
   }
 
-  Result<void> read_candidates(const std::vector<Bytes>& keys) {
-    using Found = std::vector<std::optional<documents::StoredDocument>>;
-    for (size_t begin = 0; begin < keys.size();) {
-      const size_t end = std::min(keys.size(), begin + documents_at_once);
-      ASSIGN_OR_RETURN(const Found found, read([&](const kv::ReadTransaction& transaction) -> Result<Found> {
-                         Found documents;
-                         size_t bytes = 0;
-                         for (size_t i = begin; i < end && bytes < documents::max_document_bytes; ++i) {
-                           ASSIGN_OR_RETURN(auto one, documents::read_document(transaction, table, keys[i]));
-                           bytes += one ? one->text.size() : 0;
-                           documents.push_back(std::move(one));
-                         }
-                         return documents;
-                       }));
+  // found: of the first keys, read already.
+  Result<void> read_candidates(std::span<const Bytes> keys, Found found) {
+    for (;;) {
       for (size_t i = 0; i < found.size(); ++i) {
-        if (found[i]) RETURN_IF_ERROR(add(keys[begin + i], found[i]->text));
+        if (found[i]) RETURN_IF_ERROR(add(keys[i], found[i]->text));
       }
-      // Large documents make a shorter page.
-      begin += found.size();
+      keys = keys.subspan(found.size());
+      if (keys.empty()) return {};
+      ASSIGN_OR_RETURN(
+          found, read([&](const kv::ReadTransaction& transaction) { return read_some(transaction, table, keys); }));
     }
-    return {};
   }
 
   Result<void> scan() {
@@ -264,36 +315,29 @@ struct DocumentQueries::Run {
   }
 };
 
-Result<Table> DocumentQueries::table(const Context& context, std::string_view name) {
-  return run_transaction(database_, context, clock_, kv::Durability::engine_default,
-                         [&](kv::Transaction& transaction) { return table_or_error(transaction.snapshot(), name); });
-}
-
 Result<QueryAnswer> DocumentQueries::query(const Context& context, const DocumentQuery& request) {
   const int64_t begin_us = clock_.steady_us();
-  ASSIGN_OR_RETURN(const Table found, table(context, request.table));
-  ASSIGN_OR_RETURN(Query query, query_of(request, found));
-  Statistics statistics;
-  if (std::ranges::any_of(found.indexes, is_fulltext)) {
-    const auto read_statistics = [&](kv::Transaction& transaction) -> Result<Statistics> {
-      Statistics read;
-      RETURN_IF_ERROR(read.read(transaction.snapshot(), found, query.filter.root()));
-      return read;
-    };
-    ASSIGN_OR_RETURN(statistics,
-                     run_transaction(database_, context, clock_, kv::Durability::engine_default, read_statistics));
-  }
-  query.statistics = statistics.views();
+  const auto begin = [&](kv::Transaction& transaction) -> Result<std::unique_ptr<Begun>> {
+    auto begun = std::make_unique<Begun>();
+    RETURN_IF_ERROR(begun->read(transaction.snapshot(), request));
+    return begun;
+  };
+  ASSIGN_OR_RETURN(const std::unique_ptr<Begun> begun,
+                   run_transaction(database_, context, clock_, kv::Durability::engine_default, begin));
+  Query& query = begun->query;
+  query.statistics = begun->statistics.views();
 
   documents::QueryCollector collector(query);
-  Run run{database_, clock_, context, found, request, collector};
+  Run run{database_, clock_, context, begun->table, request, collector};
   QueryAnswer answer;
-  std::optional<std::vector<Bytes>> keys;
-  if (const auto plan = documents::plan_filter(query.filter, found.prefix, found.indexes)) {
-    ASSIGN_OR_RETURN(keys, run.candidates(*plan));
-    if (keys) answer.indexes = plan->indexes;
+  std::optional<std::vector<Bytes>>& keys = begun->keys;
+  if (begun->plan) {
+    if (!keys) {
+      ASSIGN_OR_RETURN(keys, run.candidates(*begun->plan));
+    }
+    if (keys) answer.indexes = begun->plan->indexes;
   }
-  RETURN_IF_ERROR(keys ? run.read_candidates(*keys) : run.scan());
+  RETURN_IF_ERROR(keys ? run.read_candidates(*keys, std::move(begun->found)) : run.scan());
   answer.result = collector.finish();
   if (answer.result.next) answer.next_cursor = answer.result.next->encode();
   answer.aggregations = std::move(query.aggregations);

@@ -70,9 +70,8 @@ class DocumentQueries {
   Result<QueryAnswer> query(const Context& context, const DocumentQuery& request);
 
  private:
+  struct Begun;
   struct Run;
-
-  Result<documents::Table> table(const Context& context, std::string_view name);
 
   const kv::Database& database_;
   Clock& clock_;
