@@ -41,7 +41,7 @@ Error bad_number() { return invalid("holds a number that is malformed or too lar
 
 Result<element> parse(BytesView json) {
   ThreadParser& thread = thread_parser(json.size());
-  std::memcpy(thread.padded.get(), json.data(), json.size());
+  if (!json.empty()) std::memcpy(thread.padded.get(), json.data(), json.size());
   if (thread.parser.capacity() < json.size()) {
     if (thread.parser.allocate(thread.capacity, parser_depth)) {
       return Error(ErrorCode::unavailable, "out of memory");
