@@ -279,3 +279,29 @@ def test_a_table_made_with_its_indexes(client):
                                                          "words": {"field": "title", "type": "fulltext", "state": "ready"}}
         assert query(made, filter_query={"min": 2023, "field": "year"}, explain=True)["plan"] == {"indexes": ["year"], "documents_examined": 1}
         assert ids(query(made, full_text_search={"match": "run", "field": "title"}, order_by={"_id": False})) == ["a3", "b1"]
+
+
+# Up to 256 documents are read with the index, in one transaction; more of them, and large ones, page by page.
+def test_what_an_index_proposes_is_found_whole_whatever_its_size(table):
+    sizes = {"a": 255, "b": 256, "c": 257, "d": 600, "e": 1}
+    make_index(table, "by_group", "group", "string")
+    make_index(table, "by_rank", "rank", "number")
+    for group, size in sizes.items():
+        table.insert({f"{group}{i:04d}": {"group": group} for i in range(size)})
+    for i in range(7):
+        table.insert({f"large{i}": {"rank": i, "text": "x" * 3_000_000}})
+    wait_until_ready(table, "by_group")
+    wait_until_ready(table, "by_rank")
+
+    def found(chosen, **more):
+        response = query(table, filter_query=chosen, limit=10000, explain=True, **more)
+        assert response["plan"]["indexes"], response["plan"]
+        assert response["plan"]["documents_examined"] == response["hits"]["total"]
+        return ids(response)
+
+    for group, size in sizes.items():
+        assert found({"field": "group", "term": group}) == [f"{group}{i:04d}" for i in range(size)]
+    assert found({"field": "group", "term": "f"}) == []
+    assert len(found({"disjuncts": [{"field": "group", "term": group} for group in sizes]})) == sum(sizes.values())
+    assert found({"disjuncts": [{"field": "group", "term": "e"}, {"ids": ["a0001", "nothing"]}]}) == ["a0001", "e0000"]
+    assert found({"field": "rank", "min": 0, "max": 100}, fields=["rank"]) == [f"large{i}" for i in range(7)]
