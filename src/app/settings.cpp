@@ -122,6 +122,12 @@ Result<void> set_follow_key(Settings& settings, Values values) {
   return {};
 }
 
+Result<void> set_backup_root(Settings& settings, Values values) {
+  if (values[0].empty()) return bad_value(values[0], "a directory");
+  settings.backup_root = values[0];
+  return {};
+}
+
 Result<void> set_follow_ca(Settings& settings, Values values) {
   if (values[0].empty()) return bad_value(values[0], "a file");
   settings.follow_ca = values[0];
@@ -159,6 +165,8 @@ constexpr OptionRow rows[] = {
      "sync: an answered write is on disk; async: within 100 ms [sync]", set_durability},
     {"namespace", 0, OptionKind::list, storage, "NAME", "Create this namespace; repeatable. `default` always exists",
      set_list<&S::namespaces>},
+    {"backup-root", 0, OptionKind::value, storage, "DIR", "Where backups of documents may lie [DATABASE/backups]",
+     set_backup_root},
     {"limits", 0, OptionKind::value, storage, "NAME",
      "Transactions of 64 MiB (embedded), or of 10 MB as a FoundationDB cluster has them [embedded]", set_limits},
     {"block-cache-bytes", 0, OptionKind::value, storage, "N", "Cache of data blocks, filled as they are read [256 MiB]",

@@ -26,6 +26,8 @@ enum class EngineKind : uint8_t { rocksdb, memory };
 
 struct Settings {
   std::string database = "strata-data";
+  // Where backups of documents to files may lie; empty: the database's directory "backups".
+  std::string backup_root;
   EngineKind engine = EngineKind::rocksdb;
   bool sync_commits = true;
   bool limits_of_foundationdb = false;

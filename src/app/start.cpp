@@ -25,6 +25,7 @@
 #include "faces/rest/system_routes.h"
 #include "kv/database.h"
 #include "service/backups.h"
+#include "service/document_backups.h"
 #include "service/document_indexes.h"
 #include "service/document_query.h"
 #include "service/documents.h"
@@ -103,6 +104,7 @@ class Program {
   std::unique_ptr<service::Documents> documents_;
   std::unique_ptr<service::DocumentIndexes> document_indexes_;
   std::unique_ptr<service::DocumentQueries> document_queries_;
+  std::unique_ptr<service::DocumentBackups> document_backups_;
   std::unique_ptr<service::Replica> replica_;
   service::Tasks tasks_;
   rest::Services services_;
@@ -165,6 +167,12 @@ void Program::make_services() {
   document_queries_ = std::make_unique<service::DocumentQueries>(*database_);
   backups_ = std::make_unique<service::Backups>(*database_, *log_, *objects_,
                                                 service::BackupsOptions{.directory = settings_.database + "/backups"});
+  document_backups_ = std::make_unique<service::DocumentBackups>(
+      *database_, tasks_,
+      service::DocumentBackupsOptions{
+          .durability = durability,
+          .root = settings_.backup_root.empty() ? settings_.database + "/backups" : settings_.backup_root,
+          .on_restored = [this] { document_indexes_->wake(); }});
   service::ReplicaOptions replica{.durability = durability,
                                   .segment_bytes = static_cast<uint64_t>(settings_.log_segment_bytes)};
   replica.leader = {.url = settings_.follow, .api_key = settings_.follow_key, .ca_file = settings_.follow_ca};
@@ -174,6 +182,7 @@ void Program::make_services() {
 Result<void> Program::make_namespaces() {
   ASSIGN_OR_RETURN(const size_t dropped, service::drop_unfinished_namespaces(*database_));
   if (dropped > 0) log::info("cleared what was being restored when the last run ended", {{"namespaces", dropped}});
+  RETURN_IF_ERROR(service::clear_unfinished_tables(*database_));
   // Before anything is written: a store that may not be started so stays as it is.
   RETURN_IF_ERROR(replica_->open());
   RETURN_IF_ERROR(records_->open(settings_.namespaces));
@@ -208,6 +217,7 @@ Result<void> Program::serve() {
   services_.documents = documents_.get();
   services_.document_indexes = document_indexes_.get();
   services_.document_queries = document_queries_.get();
+  services_.document_backups = document_backups_.get();
   services_.replica = replica_.get();
   services_.tasks = &tasks_;
 
@@ -238,6 +248,7 @@ bool Program::stop() {
   const bool ended = server_->stop();
   replica_->stop();
   tasks_.stop();
+  document_backups_->stop();
   transactions_->stop();
   objects_->stop();
   log_->stop();

@@ -1,5 +1,6 @@
 #include "service/backup_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -88,6 +89,12 @@ BackupPath BackupPath::file(std::string name) const {
   return path;
 }
 
+BackupPath BackupPath::below(std::string_view name) const {
+  BackupPath path = *this;
+  path.names_.emplace(path.names_.begin(), name);
+  return path;
+}
+
 std::string BackupPath::text() const {
   std::string text;
   for (const std::string& name : names_) text += text.empty() ? name : "/" + name;
@@ -152,11 +159,9 @@ Result<size_t> FileSource::read(std::span<char> into) {
 
 BackupFiles::BackupFiles(std::string root) : root_(std::filesystem::absolute(root).lexically_normal().string()) {}
 
-std::string BackupFiles::absolute(std::string_view name_space, const BackupPath& path) const {
-  return fmt::format("{}/{}/{}", root_, name_space, path.text());
-}
+std::string BackupFiles::absolute(const BackupPath& path) const { return fmt::format("{}/{}", root_, path.text()); }
 
-Result<Descriptor> BackupFiles::open_parent(std::string_view name_space, const BackupPath& path, bool make) const {
+Result<Descriptor> BackupFiles::open_parent(const BackupPath& path, bool make) const {
   if (make) {
     std::error_code error;
     const bool made = std::filesystem::create_directories(root_, error);
@@ -173,8 +178,8 @@ Result<Descriptor> BackupFiles::open_parent(std::string_view name_space, const B
   if (!at.open() && errno == ENOENT && !make) return Descriptor();
   if (!at.open()) return file_error("cannot open", root_, errno);
   std::string walked = root_;
-  for (size_t i = 0; i < path.names().size(); ++i) {
-    const std::string name = i == 0 ? std::string(name_space) : path.names()[i - 1];
+  for (size_t i = 0; i + 1 < path.names().size(); ++i) {
+    const std::string& name = path.names()[i];
     walked += "/" + name;
     Descriptor next(open_directory(at.number(), name));
     if (!next.open() && errno == ENOENT && !make) return Descriptor();
@@ -194,11 +199,11 @@ Result<Descriptor> BackupFiles::open_parent(std::string_view name_space, const B
   return at;
 }
 
-Result<std::unique_ptr<BackupFile>> BackupFiles::create(std::string_view name_space, const BackupPath& path) const {
+Result<std::unique_ptr<BackupFile>> BackupFiles::create(const BackupPath& path) const {
   STRATA_ASSERT(!path.names().empty());
-  ASSIGN_OR_RETURN(Descriptor directory, open_parent(name_space, path, true));
+  ASSIGN_OR_RETURN(Descriptor directory, open_parent(path, true));
   const std::string& name = path.names().back();
-  const std::string text = absolute(name_space, path);
+  const std::string text = absolute(path);
   struct stat found{};
   if (::fstatat(directory.number(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(found.st_mode)) {
     return Error(ErrorCode::invalid_argument, fmt::format("{} stands there and is no plain file", text));
@@ -226,14 +231,49 @@ Result<std::unique_ptr<BackupFile>> BackupFiles::create(std::string_view name_sp
   }
 }
 
-Result<std::unique_ptr<FileSource>> BackupFiles::open(std::string_view name_space, const BackupPath& path) const {
-  ASSIGN_OR_RETURN(const Descriptor directory, open_parent(name_space, path, false));
+Result<std::unique_ptr<FileSource>> BackupFiles::open(const BackupPath& path) const {
+  ASSIGN_OR_RETURN(const Descriptor directory, open_parent(path, false));
   if (!directory.open()) return nullptr;
   constexpr int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   Descriptor file(::openat(directory.number(), path.names().back().c_str(), flags));
   if (!file.open() && errno == ENOENT) return nullptr;
-  if (!file.open()) return file_error("cannot open", absolute(name_space, path), errno);
+  if (!file.open()) return file_error("cannot open", absolute(path), errno);
   return std::make_unique<FileSource>(std::move(file));
+}
+
+Result<std::vector<BackupFiles::Listed>> BackupFiles::list(const BackupPath& directory) const {
+  std::vector<Listed> files;
+  ASSIGN_OR_RETURN(const Descriptor opened, open_parent(directory.file("."), false));
+  if (!opened.open()) return files;
+  // The stream closes a descriptor of its own.
+  const int copy = ::fcntl(opened.number(), F_DUPFD_CLOEXEC, 0);
+  DIR* const entries = copy < 0 ? nullptr : ::fdopendir(copy);
+  if (entries == nullptr) {
+    const int number = errno;
+    if (copy >= 0) ::close(copy);
+    return file_error("cannot list", absolute(directory), number);
+  }
+  while (const dirent* entry = ::readdir(entries)) {
+    const std::string name = entry->d_name;
+    struct stat found{};
+    if (name.ends_with(backup_temporary_suffix) ||
+        ::fstatat(opened.number(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode)) {
+      continue;
+    }
+    files.push_back({name, static_cast<uint64_t>(found.st_size)});
+  }
+  ::closedir(entries);
+  return files;
+}
+
+Result<void> BackupFiles::remove(const BackupPath& path) const {
+  ASSIGN_OR_RETURN(const Descriptor directory, open_parent(path, false));
+  if (!directory.open()) return {};
+  if (::unlinkat(directory.number(), path.names().back().c_str(), 0) != 0 && errno != ENOENT) {
+    return file_error("cannot remove", absolute(path), errno);
+  }
+  if (::fsync(directory.number()) != 0) return file_error("cannot sync the directory of", absolute(path), errno);
+  return {};
 }
 
 }  // namespace strata::service

@@ -33,6 +33,8 @@ class BackupPath {
   const std::vector<std::string>& names() const { return names_; }
   // Of a directory: the path of a file in it.
   BackupPath file(std::string name) const;
+  // The same below a directory of that name.
+  BackupPath below(std::string_view name) const;
   std::string text() const;
 
  private:
@@ -95,14 +97,29 @@ class BackupFiles {
   explicit BackupFiles(std::string root);
 
   // A new file, with the directories above it.
-  Result<std::unique_ptr<BackupFile>> create(std::string_view name_space, const BackupPath& path) const;
+  Result<std::unique_ptr<BackupFile>> create(const BackupPath& path) const;
+  Result<std::unique_ptr<BackupFile>> create(std::string_view name_space, const BackupPath& path) const {
+    return create(path.below(name_space));
+  }
   // A file that stands there; nullptr: none does.
-  Result<std::unique_ptr<FileSource>> open(std::string_view name_space, const BackupPath& path) const;
+  Result<std::unique_ptr<FileSource>> open(const BackupPath& path) const;
+  Result<std::unique_ptr<FileSource>> open(std::string_view name_space, const BackupPath& path) const {
+    return open(path.below(name_space));
+  }
+  struct Listed {
+    std::string name;
+    uint64_t size = 0;
+  };
+  // The plain files of a directory, in no order; those under temporary names are none.
+  Result<std::vector<Listed>> list(const BackupPath& directory) const;
+  // What is not there is removed already.
+  Result<void> remove(const BackupPath& path) const;
+  const std::string& root() const { return root_; }
 
  private:
   // The directory of the path's last name. Absent: makes it, or answers a closed descriptor.
-  Result<Descriptor> open_parent(std::string_view name_space, const BackupPath& path, bool make) const;
-  std::string absolute(std::string_view name_space, const BackupPath& path) const;
+  Result<Descriptor> open_parent(const BackupPath& path, bool make) const;
+  std::string absolute(const BackupPath& path) const;
 
   const std::string root_;
 };

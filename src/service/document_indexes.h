@@ -44,6 +44,8 @@ class DocumentIndexes {
 
   // Builds what is not ready; once, when the store is open.
   void start();
+  // There may be more to build.
+  void wake() { task_.wake(); }
 
   // invalid_argument: a name that is taken, an unknown type, a field that is no path.
   Result<IndexStatus> make(const Context& context, const IndexRequest& request);

@@ -1,6 +1,7 @@
 #include "faces/rest/all_routes.h"
 
 #include "faces/rest/backup_routes.h"
+#include "faces/rest/document_backup_routes.h"
 #include "faces/rest/document_query_routes.h"
 #include "faces/rest/document_routes.h"
 #include "faces/rest/log_routes.h"
@@ -25,6 +26,7 @@ std::vector<std::span<const Route>> all_routes() {
       transaction_routes(),  //
       document_routes(),     //
       document_query_routes(),
+      document_backup_routes(),
       replica_routes(),  //
       task_routes(),     //
   };

@@ -4,24 +4,11 @@
 
 #include "faces/rest/json_document.h"
 #include "faces/rest/namespace_handler.h"
+#include "faces/rest/stop_on_cancellation.h"
 #include "service/backups.h"
 
 namespace strata::rest {
 namespace {
-
-// The work ends when the client leaves; the handler waits for its end either way, since it works with the request.
-class StopOnCancellation {
- public:
-  explicit StopOnCancellation(Request& request) : cancellation_(request.cancellation()) {
-    cancellation_.on_request([flag = flag_] { flag->set(); });
-  }
-  ~StopOnCancellation() { cancellation_.on_request({}); }
-  const std::shared_ptr<service::StopFlag>& flag() const { return flag_; }
-
- private:
-  Cancellation& cancellation_;
-  const std::shared_ptr<service::StopFlag> flag_ = std::make_shared<service::StopFlag>();
-};
 
 Result<uint64_t> parse_segment(const JsonField& field) {
   uint64_t number = 0;

@@ -15,6 +15,7 @@ namespace strata {
 class MetricsRegistry;
 namespace service {
 class Backups;
+class DocumentBackups;
 class DocumentIndexes;
 class DocumentQueries;
 class Documents;
@@ -44,6 +45,7 @@ struct Services {
   service::Documents* documents = nullptr;
   service::DocumentIndexes* document_indexes = nullptr;
   service::DocumentQueries* document_queries = nullptr;
+  service::DocumentBackups* document_backups = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.

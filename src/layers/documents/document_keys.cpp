@@ -1,5 +1,7 @@
 #include "layers/documents/document_keys.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "tuple/encode.h"
 
@@ -10,6 +12,7 @@ namespace {
 constexpr int64_t registry_number = 0;
 constexpr char document_entity = 'd';
 constexpr char chunk_entity = 'D';
+constexpr char change_entity = 'c';
 
 Bytes registry_prefix() {
   Bytes key;
@@ -33,6 +36,22 @@ Bytes next_table_key() {
   Bytes key = registry_prefix();
   tuple::append_int(key, 0);
   return key;
+}
+
+// (2, 0, 0, number): behind the counter's key, which has no further element.
+Bytes hidden_tables_prefix() { return next_table_key(); }
+
+Bytes hidden_table_key(int64_t number) {
+  Bytes key = hidden_tables_prefix();
+  tuple::append_int(key, number);
+  return key;
+}
+
+Result<int64_t> parse_hidden_table_key(BytesView key) {
+  BytesView rest = key.substr(std::min(key.size(), hidden_tables_prefix().size()));
+  const auto number = tuple::take_int(rest);
+  if (number.ok() && *number > registry_number && hidden_table_key(*number) == key) return *number;
+  return Error(ErrorCode::corruption, "a key of the list of tables being restored is malformed: " + printable(key));
 }
 
 Bytes table_key(std::string_view name) {
@@ -81,6 +100,21 @@ Bytes document_chunks_prefix(BytesView table, BytesView key) {
   append_be16(out, static_cast<uint16_t>(key.size()));
   out.append(key);
   return out;
+}
+
+Bytes changes_prefix(BytesView table) {
+  Bytes key(table);
+  key.push_back(change_entity);
+  return key;
+}
+
+Bytes change_operand(BytesView table, BytesView key) {
+  Bytes operand = changes_prefix(table);
+  const auto at = static_cast<uint32_t>(operand.size());
+  operand.append(stamp_bytes, '\xFF');
+  operand.append(key);
+  append_le32(operand, at);
+  return operand;
 }
 
 }  // namespace strata::documents

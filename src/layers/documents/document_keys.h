@@ -25,6 +25,11 @@ using Stamp = std::array<char, stamp_bytes>;
 Bytes table_prefix(int64_t number);
 Bytes next_table_key();
 Bytes table_key(std::string_view name);
+// Of a table that is being restored: its number, which no name leads to yet. The first: of all of them.
+Bytes hidden_tables_prefix();
+Bytes hidden_table_key(int64_t number);
+// corruption when it is not one.
+Result<int64_t> parse_hidden_table_key(BytesView key);
 // Of the rows of all tables.
 Bytes table_names_prefix();
 // corruption when it is not the key of a table's row.
@@ -35,5 +40,10 @@ Bytes documents_prefix(BytesView table);
 Bytes document_key(BytesView table, BytesView key);
 // The prefix of the chunks of one document.
 Bytes document_chunks_prefix(BytesView table, BytesView key);
+
+// While a backup runs: what was written, in the order of commits. Its keys are this, a stamp, and the document's key.
+Bytes changes_prefix(BytesView table);
+// The operand of SET_VERSIONSTAMPED_KEY that makes such a key.
+Bytes change_operand(BytesView table, BytesView key);
 
 }  // namespace strata::documents

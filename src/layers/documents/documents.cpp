@@ -138,6 +138,9 @@ Result<void> write_document(kv::Transaction& transaction, const Table& table, By
     }
     RETURN_IF_ERROR(update_indexes(transaction, table.prefix, table.indexes, key, before, text));
   }
+  if (table.is_copied) {
+    transaction.mutate(kv::MutationType::set_versionstamped_key, change_operand(table.prefix, key), "");
+  }
   const Bytes chunks = document_chunks_prefix(table.prefix, key);
   if (old && old->chunked) transaction.clear_prefix(chunks);
   if (!text) {

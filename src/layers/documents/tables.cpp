@@ -8,6 +8,8 @@ namespace strata::documents {
 namespace {
 
 constexpr char format = 1;
+// The same while a backup copies the table.
+constexpr char copied_format = 2;
 constexpr size_t fixed_bytes = 1 + 8 + 8 + 4;
 
 Error broken() { return Error(ErrorCode::corruption, "the row of a table is broken"); }
@@ -28,7 +30,7 @@ bool take_text(BytesView& in, Bytes& text) {
 }
 
 Bytes encode(const Table& table) {
-  Bytes row(1, format);
+  Bytes row(1, table.is_copied ? copied_format : format);
   append_le64(row, static_cast<uint64_t>(table.number));
   append_le64(row, static_cast<uint64_t>(table.created_us));
   append_le32(row, table.options.shards);
@@ -39,8 +41,9 @@ Bytes encode(const Table& table) {
 }
 
 Result<Table> decode(std::string_view name, BytesView row) {
-  if (row.size() < fixed_bytes || row[0] != format) return broken();
+  if (row.size() < fixed_bytes || (row[0] != format && row[0] != copied_format)) return broken();
   Table table{.name = std::string(name)};
+  table.is_copied = row[0] == copied_format;
   table.number = static_cast<int64_t>(read_le64(row.substr(1)));
   table.created_us = static_cast<int64_t>(read_le64(row.substr(9)));
   table.options.shards = read_le32(row.substr(17));
@@ -142,6 +145,39 @@ Result<std::vector<Table>> list_tables(const kv::ReadTransaction& transaction, s
   }
   RETURN_IF_ERROR(rows.status());
   return tables;
+}
+
+Result<int64_t> make_hidden_table(kv::Transaction& transaction) {
+  ASSIGN_OR_RETURN(const int64_t number, take_next_number(transaction));
+  transaction.set(hidden_table_key(number), "");
+  return number;
+}
+
+Result<bool> reveal_table(kv::Transaction& transaction, const Table& table) {
+  ASSIGN_OR_RETURN(const auto found, find_table(transaction, table.name));
+  if (found) return false;
+  transaction.clear(hidden_table_key(table.number));
+  put_table(transaction, table);
+  return true;
+}
+
+void clear_hidden_table(kv::Transaction& transaction, int64_t number) {
+  transaction.clear_prefix(table_prefix(number));
+  transaction.clear(hidden_table_key(number));
+}
+
+Result<std::vector<int64_t>> list_hidden_tables(const kv::ReadTransaction& transaction) {
+  const Bytes begin = key_after(hidden_tables_prefix());
+  const auto end = prefix_end(hidden_tables_prefix());
+  STRATA_ASSERT(end.has_value());
+  std::vector<int64_t> numbers;
+  kv::RangeIterator rows(transaction, begin, *end, {.mode = kv::StreamingMode::want_all});
+  while (rows.next()) {
+    ASSIGN_OR_RETURN(const int64_t number, parse_hidden_table_key(rows.key()));
+    numbers.push_back(number);
+  }
+  RETURN_IF_ERROR(rows.status());
+  return numbers;
 }
 
 }  // namespace strata::documents

@@ -40,6 +40,8 @@ struct Table {
   std::vector<IndexDefinition> indexes;
   // The id of the next index; given out once.
   uint32_t next_index = 1;
+  // A backup copies it: every write adds its key to the table's changes (document_keys.h).
+  bool is_copied = false;
 };
 
 // Letters, digits, '.', '_' and '-', the first a letter, a digit or '_'.
@@ -56,5 +58,13 @@ void put_table(kv::Transaction& transaction, const Table& table);
 Result<bool> drop_table(kv::Transaction& transaction, std::string_view name);
 // Those whose names come behind `after`, by name, at most `limit`.
 Result<std::vector<Table>> list_tables(const kv::ReadTransaction& transaction, std::string_view after, size_t limit);
+
+// A number for a table that nobody can see until it is revealed, and the note that it is such a one.
+Result<int64_t> make_hidden_table(kv::Transaction& transaction);
+// Under the table's name; false: there is one of that name.
+Result<bool> reveal_table(kv::Transaction& transaction, const Table& table);
+// With all that was written under the number.
+void clear_hidden_table(kv::Transaction& transaction, int64_t number);
+Result<std::vector<int64_t>> list_hidden_tables(const kv::ReadTransaction& transaction);
 
 }  // namespace strata::documents

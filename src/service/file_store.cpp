@@ -1,0 +1,68 @@
+#include "service/file_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace strata::service {
+namespace {
+
+class FileWriter final : public blobs::BlobWriter {
+ public:
+  explicit FileWriter(std::unique_ptr<BackupFile> file) : file_(std::move(file)) {}
+  Result<void> write(BytesView bytes) override { return file_->write(bytes); }
+  Result<void> finish() override { return file_->publish(); }
+
+ private:
+  const std::unique_ptr<BackupFile> file_;
+};
+
+class FileReader final : public blobs::BlobReader {
+ public:
+  explicit FileReader(std::unique_ptr<FileSource> file) : file_(std::move(file)) {}
+  Result<size_t> read(std::span<char> into) override { return file_->read(into); }
+
+ private:
+  const std::unique_ptr<FileSource> file_;
+};
+
+}  // namespace
+
+Result<BackupPath> FileStore::path_of(std::string_view name) const {
+  RETURN_IF_ERROR(blobs::validate_blob_name(name));
+  if (name.find('/') != std::string_view::npos)
+    return Error(ErrorCode::invalid_argument, "a file's name holds a slash");
+  return directory_.file(std::string(name));
+}
+
+Result<std::unique_ptr<blobs::BlobWriter>> FileStore::create(std::string_view name) {
+  ASSIGN_OR_RETURN(const BackupPath path, path_of(name));
+  ASSIGN_OR_RETURN(auto file, files_.create(path));
+  return std::unique_ptr<blobs::BlobWriter>(std::make_unique<FileWriter>(std::move(file)));
+}
+
+Result<std::unique_ptr<blobs::BlobReader>> FileStore::open(std::string_view name) {
+  ASSIGN_OR_RETURN(const BackupPath path, path_of(name));
+  ASSIGN_OR_RETURN(auto file, files_.open(path));
+  if (!file) return Error(ErrorCode::not_found, fmt::format("no file {} in the backups' directory", name));
+  return std::unique_ptr<blobs::BlobReader>(std::make_unique<FileReader>(std::move(file)));
+}
+
+Result<blobs::BlobPage> FileStore::list(std::string_view prefix, std::string_view after, size_t limit) {
+  ASSIGN_OR_RETURN(const auto files, files_.list(directory_));
+  blobs::BlobPage page;
+  for (const auto& file : files) {
+    if (file.name.starts_with(prefix) && file.name > after) page.blobs.push_back({file.name, file.size});
+  }
+  std::ranges::sort(page.blobs, {}, &blobs::BlobInfo::name);
+  page.more = page.blobs.size() > limit;
+  if (page.more) page.blobs.resize(limit);
+  return page;
+}
+
+Result<void> FileStore::remove(std::string_view name) {
+  ASSIGN_OR_RETURN(const BackupPath path, path_of(name));
+  return files_.remove(path);
+}
+
+}  // namespace strata::service
