@@ -130,6 +130,8 @@ Result<size_t> Objects::clear_replaced(const Namespace& space) {
 }
 
 Result<size_t> Objects::run_pass() {
+  // Whoever asks for one waits for the one that runs: what that has taken on is then cleared too.
+  std::lock_guard lock(pass_mutex_);
   ASSIGN_OR_RETURN(size_t cleared, clear_abandoned());
   RETURN_IF_ERROR(visit_namespaces([&](const Namespace& space) -> Result<void> {
     ASSIGN_OR_RETURN(const size_t count, clear_replaced(space));

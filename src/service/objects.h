@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -107,6 +108,7 @@ class Objects {
   const ObjectsOptions options_;
   const records::ObjectId run_;
   const std::shared_ptr<ObjectPins> pins_;
+  std::mutex pass_mutex_;  // one pass at a time
   PeriodicTask task_;
   const std::shared_ptr<AbandonedObjects> abandoned_;
 };

@@ -5,8 +5,8 @@ import pytest
 from replica_support import caught_up, everything, follower_of, leader_server, namespaces, until, write_everything
 from strata_server import Server, b64
 
-# Operations that change no data which the leader has: they are the replica's own.
-ITS_OWN = {"promoteReplica", "backupWal", "backupBtree", "deleteTask", "cancelTask"}
+# Operations that change no data which the leader has: they are the replica's own, or read.
+ITS_OWN = {"promoteReplica", "backupWal", "backupBtree", "deleteTask", "cancelTask", "scanTable", "queryTable"}
 
 
 @pytest.fixture

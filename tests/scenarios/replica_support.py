@@ -1,6 +1,7 @@
 """What the scenarios of replicas share: a follower of a server, waiting for it, comparing the two."""
 
 import json
+import os
 import pathlib
 import random
 import socket
@@ -13,10 +14,12 @@ DEADLINE_S = 60
 
 def fixed_port():
     """For a server that comes back at its port: below those that the system gives away meanwhile, also to the follower
-    that knocks there."""
+    that knocks there; and of this process's own share, since others look for such ports at the same time."""
     low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    share = (max(low, 26_000) - 10_000) // 16
+    first = 10_000 + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 16)
     while True:
-        port = random.randrange(10_000, max(low, 11_000))
+        port = random.randrange(first, first + share)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
