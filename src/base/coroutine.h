@@ -5,9 +5,8 @@
 // Ownership:     a pool owns its coroutines and their stacks and reuses both. A stack is mapped with a guard page below
 //                it and costs only the pages that were touched: 8-16 KB for a request that reads one key.
 // Thread safety: a pool and its coroutines belong to one thread; only Coroutine's wake-up (the `resume` given to arm)
-// may
-//                come from any thread. It goes through the pool's list of ready coroutines: the first one to enter an
-//                empty list calls ReadyListener::on_ready, whose thread then calls run_ready().
+//                may come from any thread. It goes through the pool's list of ready coroutines: the first one to enter
+//                an empty list calls ReadyListener::on_ready, whose thread then calls run_ready().
 // Invariants:    a coroutine runs on the thread of its pool and no other, so that thread-local addresses the compiler
 //                keeps stay right. Exceptions never leave a coroutine's function. A pool dies only when none is
 //                running.

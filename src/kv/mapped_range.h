@@ -1,9 +1,8 @@
 // Mapped ranges: an index range, and for each of its rows what the row points at.
 //
 // Purpose:       FoundationDB's getMappedRange. The mapper is a packed tuple: literals ("{{" and "}}" stand for
-// braces),
-//                "{K[i]}" and "{V[i]}" for the i-th part of the index row's key or value, and last "{...}" for all keys
-//                that begin with what stands before it.
+//                braces), "{K[i]}" and "{V[i]}" for the i-th part of the index row's key or value, and last "{...}" for
+//                all keys that begin with what stands before it.
 // Ownership:     a Mapper owns its tuple.
 // Thread safety: immutable after parse.
 // Errors:        mapper_bad_index, mapper_bad_range_descriptor, key_not_tuple, value_not_tuple, mapper_not_tuple,

@@ -1,8 +1,7 @@
 // Copying documents away and back: the long work of DocumentBackups, on threads where blocking is allowed.
 //
 // Purpose:       tables as of one moment into a blob store, and out of it. docs/decisions/document-backups.md says how
-// a
-//                copy of hours is one moment.
+//                a copy of hours is one moment.
 // Ownership:     borrow everything.
 // Thread safety: as many at a time as one likes, but one copy of a table.
 // Invariants:    a backup exists when its manifest does, which is written last. A restore reads and checks the whole

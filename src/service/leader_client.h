@@ -1,15 +1,13 @@
 // LeaderClient: HTTP requests to another Strata server, whose answers are read as they come.
 //
 // Purpose:       what a replica needs of HTTP: GET, streamed bodies with back-pressure, time-outs, TLS that is
-// verified,
-//                an end from any thread. The one place that includes libcurl's headers.
+//                verified, an end from any thread. The one place that includes libcurl's headers.
 // Ownership:     a LeaderResponse shares the transfer with the client's thread; both may die in any order.
 // Thread safety: get, whole and stop from any thread; a LeaderResponse belongs to one reader, cancel() is for anybody.
 //                Waiting is Future's: a coroutine suspends, a plain thread blocks.
 // Invariants:    the other side is not trusted: redirects are refused, a transfer holds buffer_bytes (and one piece
-// that
-//                libcurl hands over) and no more, headers that nobody asks for are dropped. No proxy of the environment
-//                is used and nothing but http and https.
+//                that libcurl hands over) and no more, headers that nobody asks for are dropped. No proxy of the
+//                environment is used and nothing but http and https.
 // Errors:        unavailable (no connection, broken off, TLS refused), timed_out, operation_cancelled.
 #pragma once
 

@@ -1,8 +1,7 @@
 // NamespaceLoader: fills a namespace that nobody sees yet, and puts it in the place of a name in one step.
 //
 // Purpose:       what `strata restore` and a replica's full copy load into. A BackupChain hands it the items of
-// backups;
-//                reveal() is the one transaction that makes them a namespace, all or nothing.
+//                backups; reveal() is the one transaction that makes them a namespace, all or nothing.
 //
 //                  ASSIGN_OR_RETURN(auto loader, NamespaceLoader::begin(database, {}));
 //                  records::BackupChain chain(*loader, std::nullopt);

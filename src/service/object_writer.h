@@ -1,14 +1,12 @@
 // ObjectWriter: a large object on its way into the store.
 //
 // Purpose:       takes bytes in pieces of any size, writes them in chunks by transactions that overlap, and computes
-// the
-//                checksum. Nobody sees the object before a commit refers to it (Objects::commit).
+//                the checksum. Nobody sees the object before a commit refers to it (Objects::commit).
 // Ownership:     borrows the database and shares what its Objects shares. Holds about 2 MiB while bytes come, nothing
 //                after rest().
 // Thread safety: one coroutine or thread at a time.
 // Invariants:    every transaction that writes chunks also writes the row that names the object as staged and fails
-// when
-//                the guard does, so nothing is left that nobody finds. A writer that dies without keep() hands the
+//                when the guard does, so nothing is left that nobody finds. A writer that dies without keep() hands the
 //                object to the background pass to be cleared. Errors are final.
 // Errors:        payload_too_large beyond the limit; what the guard says (the namespace is gone); what the engine says.
 #pragma once

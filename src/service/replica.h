@@ -3,10 +3,11 @@
 // Purpose:       decides whether the store takes writes, keeps a follower for each namespace of the leader, tells how
 //                far they are, and promotes.
 // Ownership:     borrows the database and the services, which outlive it; owns its thread, the client and the
-// followers. Thread safety: any thread; open, start and stop by the program. Invariants:    docs/replica.md. While
-// is_read_only() nothing but the followers changes data. A store that was promoted
-//                never follows again, and one that follows is never started without its leader: both would let two
-//                histories meet.
+//                followers.
+// Thread safety: any thread; open, start and stop by the program.
+// Invariants:    docs/replica.md. While is_read_only() nothing but the followers changes data. A store that was
+//                promoted never follows again, and one that follows is never started without its leader: both would let
+//                two histories meet.
 // Errors:        precondition_failed: the store may not be started so, with words that say what to do.
 #pragma once
 

@@ -1,9 +1,10 @@
 // Transactions: changes that a client gathers over several requests and applies in one step.
 //
 // Purpose:       begin, append, commit and abort; what was appended waits on disk, and nobody sees it before the
-// commit. Ownership:     borrows the database, Objects and the clock, which outlive it. Thread safety: any thread.
-// Requests of one transaction take turns in the order of their arrival. Invariants:    a transaction belongs to one
-// namespace, one kind of entry and one kind of change. It ends by a commit
+//                commit.
+// Ownership:     borrows the database, Objects and the clock, which outlive it.
+// Thread safety: any thread. Requests of one transaction take turns in the order of their arrival.
+// Invariants:    a transaction belongs to one namespace, one kind of entry and one kind of change. It ends by a commit
 //                that succeeds, by abort, or by time; then, and after a restart, its id is unknown and nothing of it is
 //                left. A refused append adds nothing.
 // Errors:        not_found (no such namespace; "transaction not found: ID"); invalid_argument (another kind of entry);

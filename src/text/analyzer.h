@@ -1,8 +1,7 @@
 // Analyzer: how a field's text becomes the terms that are searched.
 //
 // Purpose:       what it means that a text matches: the same terms on both sides. "standard": words; "keyword": the
-// text
-//                as it is; a language ("en" or "english", ...): words brought to their stems by Snowball.
+//                text as it is; a language ("en" or "english", ...): words brought to their stems by Snowball.
 // Ownership:     an Analyzer is a name by value; a Terms owns its stemmer and buffers and views the text it reads.
 // Thread safety: Analyzer: as a value. Terms: one thread.
 // Invariants:    an analyzer that was found is one that Terms can use.

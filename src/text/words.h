@@ -1,9 +1,9 @@
 // Words: what a text is made of, lower-cased.
 //
 // Purpose:       Unicode words after the rules of UAX #29 that matter for search: letters, marks, digits and
-// underscores
-//                run together; an apostrophe or a dot between letters, and a dot or a comma between digits, does not
-//                end a word; ideographs and Hiragana stand alone. A colon always ends one ("user:7" is two words).
+//                underscores run together; an apostrophe or a dot between letters, and a dot or a comma between digits,
+//                does not end a word; ideographs and Hiragana stand alone. A colon always ends one ("user:7" is two
+//                words).
 // Ownership:     views the text, which outlives it; `word` is the caller's buffer, kept between calls.
 // Thread safety: none.
 // Invariants:    no word is empty; one longer than max_word_bytes is cut there and its rest dropped, so that a text

@@ -1,19 +1,18 @@
 // LogFileSystem: a file system whose write-ahead logs are written ahead of their records.
 //
 // Purpose:       an append that stays inside a file needs no change of its inode or its extents, so that a sync is the
-//                data alone: 75-95 us against 180 us for appends past the end and 125-210 us for fallocate (medians,
-//                8 KiB records, ext4, virtual disk). It also counts syncs and knows which writes failed.
+//                data alone: 75-95 us against 180 us for appends past the end and 125-210 us for fallocate (medians, 8
+//                KiB records, ext4, virtual disk). It also counts syncs and knows which writes failed.
 // Ownership:     wraps the file system it is given; files wrap its files.
 // Thread safety: as the wrapped one; counters from any thread.
 // Invariants:    a record is written over filler that is on the disk already (bytes FF), or it is longer than a block
-// of
-//                the log. Then a page that a power cut takes from unsynced records leaves what RocksDB's reader
+//                of the log. Then a page that a power cut takes from unsynced records leaves what RocksDB's reader
 //                reports as corruption (FF is a length that fits no block; a long record lacks one of its parts), and
-//                point-in-time recovery ends there. Zeros will not do: the reader skips them to the end of their
-//                block without a word, and would go on with a later record behind the hole. Nor will old records:
-//                RocksDB 7 ignores recycle_log_file_num in this mode for that reason.
-//                After a failed append or sync a log accepts nothing more. A new log is made when the ones before are
-//                synced to their ends: a record of it can never be there without theirs.
+//                point-in-time recovery ends there. Zeros will not do: the reader skips them to the end of their block
+//                without a word, and would go on with a later record behind the hole. Nor will old records: RocksDB 7
+//                ignores recycle_log_file_num in this mode for that reason. After a failed append or sync a log accepts
+//                nothing more. A new log is made when the ones before are synced to their ends: a record of it can
+//                never be there without theirs.
 #pragma once
 
 #include <rocksdb/file_system.h>

@@ -6,8 +6,7 @@
 // Ownership:     owns its thread; borrows the database.
 // Thread safety: cleared() from any thread.
 // Invariants:    never more than one compaction at a time, and three times as long a pause after it; closing cancels
-// it.
-//                Errors are RocksDB's to remember: a failed compaction stops writes as any other does.
+//                it. Errors are RocksDB's to remember: a failed compaction stops writes as any other does.
 #pragma once
 
 #include <rocksdb/db.h>

@@ -1,7 +1,9 @@
 // Every table of routes of the server, in one list.
 //
 // Purpose:       what the program serves and the OpenAPI document describes; a new table is added here and nowhere
-// else. Ownership:     static data. Thread safety: constant.
+//                else.
+// Ownership:     static data.
+// Thread safety: constant.
 #pragma once
 
 #include <span>

@@ -1,8 +1,7 @@
 // BodyDecoder: Content-Encoding of request bodies taken off as they stream in.
 //
 // Purpose:       gzip, deflate and zstd. The caller counts what comes out against the route's limit, so a bomb costs
-// one
-//                buffer: no claimed length is ever believed or allocated.
+//                one buffer: no claimed length is ever believed or allocated.
 // Ownership:     owns its library state (gzip 40 KB, zstd at most 8 MiB of window).
 // Thread safety: none.
 // Invariants:    memory does not grow with the body.

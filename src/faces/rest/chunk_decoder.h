@@ -5,8 +5,7 @@
 // Ownership:     values.
 // Thread safety: none.
 // Invariants:    every line ends with CRLF, sizes are 1 to 16 hexadecimal digits and fit 64 bits, extensions and
-// trailer
-//                fields are checked for form and ignored. After an error the connection cannot go on.
+//                trailer fields are checked for form and ignored. After an error the connection cannot go on.
 #pragma once
 
 #include <cstdint>

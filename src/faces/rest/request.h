@@ -1,8 +1,7 @@
 // Request: one HTTP request as a handler sees it.
 //
 // Purpose:       parameters, query, headers and body, already checked against the route's row: authenticated,
-// permitted,
-//                within limits, percent-decoded.
+//                permitted, within limits, percent-decoded.
 // Ownership:     everything it returns is borrowed and lives until the handler returns (for a streamed response: until
 //                its stream function returns).
 // Thread safety: one coroutine at a time, on the I/O thread that owns the connection. A cancel callback runs on that

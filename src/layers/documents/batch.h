@@ -4,8 +4,7 @@
 // Ownership:     keys are views of the request; texts and operations are the batch's own.
 // Thread safety: a Batch is constant once made: a transaction that is tried again applies it again.
 // Invariants:    all of it or nothing (the transaction's promise). A document that a transform meets is the one that
-// the
-//                batch's own deletes and inserts leave.
+//                the batch's own deletes and inserts leave.
 // Errors:        invalid_argument and payload_too_large name the key.
 #pragma once
 

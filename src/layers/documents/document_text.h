@@ -6,8 +6,7 @@
 //                the thread parses again, so nobody waits while holding one.
 // Thread safety: pure functions; each thread has its parser.
 // Invariants:    what minify_document accepts: UTF-8; nested at most max_document_depth deep, the object itself
-// counted;
-//                no name twice in an object; numbers that fit int64, uint64 or a finite double.
+//                counted; no name twice in an object; numbers that fit int64, uint64 or a finite double.
 // Errors:        invalid_argument with the reason; payload_too_large for a document above its limit.
 #pragma once
 

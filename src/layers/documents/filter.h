@@ -4,8 +4,7 @@
 // Ownership:     a Filter owns its nodes; moving it keeps their addresses.
 // Thread safety: immutable; const access from any thread.
 // Invariants:    within the limits below; patterns compile; boosts of outer nodes are multiplied into the inner ones,
-// so
-//                that a node's boost is all there is.
+//                so that a node's boost is all there is.
 #pragma once
 
 #include <re2/re2.h>

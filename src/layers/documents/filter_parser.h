@@ -4,8 +4,7 @@
 // Ownership:     the Filter owns what it needs; the JSON and the analyzers are read during the call alone.
 // Thread safety: pure functions.
 // Invariants:    a filter with anything that is not understood, a misspelt name included, is refused as a whole: a
-// filter
-//                that were half understood would answer with the wrong documents.
+//                filter that were half understood would answer with the wrong documents.
 // Errors:        invalid_argument "filter_query.must.conjuncts[2].min: must be a number or a string".
 #pragma once
 

@@ -4,9 +4,8 @@
 // Ownership:     borrows the query, which outlives it; keeps the hits' projected text.
 // Thread safety: none.
 // Invariants:    never more than offset + limit hits are kept, and no more than max_hit_bytes of them; buckets are at
-// most
-//                max_buckets. The order is total: documents that are equal in it follow in the order of their keys, so
-//                a cursor neither skips nor repeats. A value that is missing comes last, in either direction.
+//                most max_buckets. The order is total: documents that are equal in it follow in the order of their
+//                keys, so a cursor neither skips nor repeats. A value that is missing comes last, in either direction.
 #pragma once
 
 #include <map>

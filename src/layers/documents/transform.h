@@ -4,8 +4,8 @@
 // Ownership:     operations own their values.
 // Thread safety: a TransformOperation is constant once made; apply_transform changes the tree it is given.
 // Invariants:    integers stay integers: what does not fit 64 bits is an error, never rounded. A failed operation
-// leaves
-//                a tree that must not be stored. Names lead through objects; a number leads to an element of an array.
+//                leaves a tree that must not be stored. Names lead through objects; a number leads to an element of an
+//                array.
 // Errors:        invalid_argument, beginning with the operator and its path.
 #pragma once
 

@@ -1,14 +1,12 @@
 // The state of a namespace, page by page: what a snapshot copies.
 //
 // Purpose:       a copy must not depend on one version being readable for as long as it takes (an engine may give 5 s),
-// so
-//                each page is read at a version of its own; what was committed meanwhile is made good by the log's
+//                so each page is read at a version of its own; what was committed meanwhile is made good by the log's
 //                records (docs/formats/backup.md).
 // Ownership:     a page owns what its items view.
 // Thread safety: as the transaction that is passed.
 // Invariants:    every key that stood there all the time is in exactly one page. A page is about page_bytes and one
-// value
-//                or column more, so memory does not grow with the namespace.
+//                value or column more, so memory does not grow with the namespace.
 #pragma once
 
 #include <deque>

@@ -1,8 +1,7 @@
 // LogPage: stored records of a log, many at a time.
 //
 // Purpose:       what everything that walks a log reads with. A record that lies in one part, which is nearly every
-// one,
-//                is a view into what the engine returned: no copy and no allocation a record.
+//                one, is a view into what the engine returned: no copy and no allocation a record.
 // Ownership:     the page owns its records' bytes.
 // Thread safety: as the transaction that is passed; a page belongs to one thread at a time.
 // Invariants:    whole records, in commit order. A page holds max_bytes and one record more at most, so memory does not

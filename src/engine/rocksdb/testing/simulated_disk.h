@@ -1,14 +1,13 @@
 // SimulatedDisk: a file system in memory that forgets what was not synced, and fails when it is told to. For tests.
 //
 // Purpose:       shows what a store leaves behind when its process is killed (killed()) or the power goes
-// (cut_power()),
-//                at any call of the file system, and what it does when a call fails. A cut costs a copy in memory.
+//                (cut_power()), at any call of the file system, and what it does when a call fails. A cut costs a copy
+//                in memory.
 // Ownership:     owns all files; handles share them. A copy shares nothing with its original: the store that still runs
 //                on the original cannot reach it.
 // Thread safety: any thread. The hook runs on the thread that made the call.
 // Invariants:    what a power cut keeps of unsynced changes, the seed draws: any subset of the 4 KiB pages, some of
-// them
-//                torn between their sectors of 512 bytes; the file's old or new size, with zeros where pages are
+//                them torn between their sectors of 512 bytes; the file's old or new size, with zeros where pages are
 //                missing; any subset of the names that were made, renamed or removed since their directory was synced,
 //                a directory's own name included. Synced bytes under synced names are always there. A sync that fails
 //                leaves its pages as a kernel does: clean, and perhaps never written; the next sync succeeds without
