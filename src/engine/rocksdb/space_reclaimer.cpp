@@ -63,6 +63,8 @@ void SpaceReclaimer::run() {
     if (!ranges_.empty()) changed_.wait_for(lock, delay_, [this] { return stopping_.load(); });
     if (stopping_) return;
     const Ranges ranges = std::exchange(ranges_, {});
+    if (!ranges.empty()) wait_for_snapshots(lock);
+    if (stopping_) return;
     lock.unlock();
     const auto began = std::chrono::steady_clock::now();
     compact(ranges);
@@ -70,6 +72,17 @@ void SpaceReclaimer::run() {
     const auto took = std::chrono::steady_clock::now() - began;
     lock.lock();
     changed_.wait_for(lock, 3 * took, [this] { return stopping_.load(); });
+  }
+}
+
+// A compaction keeps what a snapshot from before the clear still sees, and nobody would ask for another one.
+void SpaceReclaimer::wait_for_snapshots(std::unique_lock<std::mutex>& lock) {
+  const rocksdb::SequenceNumber cleared_at = db_.GetLatestSequenceNumber();
+  while (!stopping_) {
+    uint64_t oldest = 0;  // 0: there is none
+    db_.GetIntProperty(rocksdb::DB::Properties::kOldestSnapshotSequence, &oldest);
+    if (oldest == 0 || oldest >= cleared_at) return;
+    changed_.wait_for(lock, delay_, [this] { return stopping_.load(); });
   }
 }
 

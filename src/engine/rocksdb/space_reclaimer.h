@@ -6,7 +6,8 @@
 // Ownership:     owns its thread; borrows the database.
 // Thread safety: cleared() from any thread.
 // Invariants:    never more than one compaction at a time, and three times as long a pause after it; closing cancels
-//                it. Errors are RocksDB's to remember: a failed compaction stops writes as any other does.
+//                it. A range is compacted when the last snapshot from before its clear is gone. Errors are RocksDB's to
+//                remember: a failed compaction stops writes as any other does.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -36,6 +37,7 @@ class SpaceReclaimer {
   using Ranges = std::map<Bytes, Bytes, std::less<>>;
 
   void run();
+  void wait_for_snapshots(std::unique_lock<std::mutex>& lock);
   void compact(const Ranges& ranges);
   void collect_garbage();
 
