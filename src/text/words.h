@@ -10,6 +10,7 @@
 //                without blanks has bounded terms. No allocation once the buffer has grown.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
