@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 
 #include "base/bytes.h"
+#include "base/parse_number.h"
 #include "service/leader_client.h"
 
 namespace strata::app {
@@ -23,13 +23,12 @@ Error bad_value(std::string_view value, std::string_view wanted) {
 template <auto member, int64_t least, int64_t most>
 Result<void> set_integer(Settings& settings, Values values) {
   const std::string& text = values[0];
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
+  const auto value = parse_number<int64_t>(text);
+  if (!value || *value < least || *value > most) {
     return bad_value(text, fmt::format("a number from {} to {}", least, most));
   }
   using Member = std::remove_reference_t<decltype(settings.*member)>;
-  settings.*member = static_cast<Member>(value);
+  settings.*member = static_cast<Member>(*value);
   return {};
 }
 

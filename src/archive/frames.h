@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "archive/byte_stream.h"
+#include "base/byte_stream.h"
 
 namespace strata::archive {
 

@@ -55,6 +55,25 @@ uint64_t read_be64(BytesView in) { return read_be<uint64_t>(in); }
 uint32_t read_le32(BytesView in) { return read_le<uint32_t>(in); }
 uint64_t read_le64(BytesView in) { return read_le<uint64_t>(in); }
 
+void append_varint(Bytes& out, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
+  out.push_back(static_cast<char>(value));
+}
+
+std::optional<uint64_t> take_varint(BytesView& in, int max_bytes) {
+  uint64_t value = 0;
+  for (int shift = 0; shift < 7 * max_bytes; shift += 7) {
+    if (in.empty()) return std::nullopt;
+    const auto byte = static_cast<uint8_t>(in[0]);
+    in.remove_prefix(1);
+    value |= uint64_t{byte & 0x7Fu} << shift;
+    if ((byte & 0x80) != 0) continue;
+    if (byte == 0 && shift > 0) return std::nullopt;
+    return value;
+  }
+  return std::nullopt;
+}
+
 std::string printable(BytesView bytes, size_t limit) {
   static constexpr char hex[] = "0123456789abcdef";
   std::string out;

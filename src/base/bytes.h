@@ -42,6 +42,12 @@ uint64_t read_be64(BytesView in);
 uint32_t read_le32(BytesView in);
 uint64_t read_le64(BytesView in);
 
+// 7 bits a byte, low ones first, the top bit on all but the last.
+void append_varint(Bytes& out, uint64_t value);
+// Off the front of `in`. nullopt: it ends early, is longer than max_bytes, or is not the shortest form, so that every
+// number has one encoding; `in` is then somewhere behind its start. max_bytes: at most 9, so that what fits is kept.
+std::optional<uint64_t> take_varint(BytesView& in, int max_bytes = 5);
+
 // Printable form for messages and logs: ASCII as it is, the rest as \xNN; cut at `limit` bytes with "...".
 std::string printable(BytesView bytes, size_t limit = 120);
 

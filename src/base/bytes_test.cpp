@@ -63,5 +63,24 @@ TEST(ErrorList, NumbersStatusesAndMessages) {
   EXPECT_EQ(Error(ErrorCode::not_found, "namespace not found: x").message(), "namespace not found: x");
 }
 
+TEST(Varint, HasOneEncodingOfEveryNumber) {
+  for (const uint64_t value : {uint64_t{0}, uint64_t{127}, uint64_t{128}, (uint64_t{1} << 35) - 1}) {
+    Bytes bytes;
+    append_varint(bytes, value);
+    BytesView in = bytes;
+    EXPECT_EQ(take_varint(in), value);
+    EXPECT_TRUE(in.empty());
+  }
+  const auto taken = [](BytesView in) { return take_varint(in); };
+  EXPECT_FALSE(taken(""));
+  EXPECT_FALSE(taken("\x80"));
+  EXPECT_FALSE(taken(BytesView("\x80\0", 2)));  // a longer form of 0
+  Bytes longer;
+  append_varint(longer, uint64_t{1} << 35);
+  EXPECT_FALSE(taken(longer));
+  BytesView in = longer;
+  EXPECT_EQ(take_varint(in, 6), uint64_t{1} << 35);
+}
+
 }  // namespace
 }  // namespace strata

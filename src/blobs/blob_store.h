@@ -12,29 +12,20 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/byte_stream.h"
 #include "base/bytes.h"
 #include "base/result.h"
 
 namespace strata::blobs {
 
-class BlobWriter {
+class BlobWriter : public ByteSink {
  public:
-  virtual ~BlobWriter() = default;
-  virtual Result<void> write(BytesView bytes) = 0;
   // Under its name and durable, instead of what had that name. Once.
   virtual Result<void> finish() = 0;
-};
-
-class BlobReader {
- public:
-  virtual ~BlobReader() = default;
-  // Bytes that came, at least one; 0: the end. A blob that is replaced meanwhile is an error, never a mixture.
-  virtual Result<size_t> read(std::span<char> into) = 0;
 };
 
 struct BlobInfo {
@@ -54,7 +45,8 @@ class BlobStore {
   virtual ~BlobStore() = default;
 
   virtual Result<std::unique_ptr<BlobWriter>> create(std::string_view name) = 0;
-  virtual Result<std::unique_ptr<BlobReader>> open(std::string_view name) = 0;
+  // A blob that is replaced while it is read is an error, never a mixture.
+  virtual Result<std::unique_ptr<ByteSource>> open(std::string_view name) = 0;
   // Those whose names begin so and come behind `after`, at most `limit` (1 to 1,000).
   virtual Result<BlobPage> list(std::string_view prefix, std::string_view after, size_t limit) = 0;
   // What is not there is removed already.

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <pugixml.hpp>
@@ -14,31 +13,12 @@
 
 #include "base/assert.h"
 #include "base/hex.h"
+#include "base/parse_number.h"
+#include "base/percent.h"
+#include "blobs/outgoing_request.h"
 
 namespace strata::blobs {
 namespace {
-
-constexpr std::string_view unreserved_marks = "-._~";
-
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         unreserved_marks.find(c) != std::string_view::npos;
-}
-
-// As the signature's canonical form has it, so that the library signs what is sent.
-void append_encoded(std::string& out, std::string_view text, bool keep_slash) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  for (const char c : text) {
-    if (is_unreserved(c) || (keep_slash && c == '/')) {
-      out.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back('%');
-    out.push_back(digits[byte >> 4]);
-    out.push_back(digits[byte & 0xF]);
-  }
-}
 
 // libcurl signs the query as it stands: sorted, and every name with its "=".
 std::string url_of(const S3Options& options, const S3Request& request) {
@@ -46,17 +26,17 @@ std::string url_of(const S3Options& options, const S3Request& request) {
   if (url.empty()) url = fmt::format("https://s3.{}.amazonaws.com", options.region);
   while (url.ends_with('/')) url.pop_back();
   url.push_back('/');
-  append_encoded(url, request.bucket, false);
+  append_percent_encoded(url, request.bucket);
   if (!request.key.empty()) {
     url.push_back('/');
-    append_encoded(url, request.key, true);
+    append_percent_encoded(url, request.key, true);
   }
   std::vector<std::string> parameters;
   for (const auto& [name, value] : request.query) {
     std::string parameter;
-    append_encoded(parameter, name, false);
+    append_percent_encoded(parameter, name);
     parameter.push_back('=');
-    append_encoded(parameter, value, false);
+    append_percent_encoded(parameter, value);
     parameters.push_back(std::move(parameter));
   }
   std::sort(parameters.begin(), parameters.end());
@@ -105,12 +85,9 @@ Error error_of_answer(const S3Answer& answer) {
 
 // "bytes 0-9/1234" -> 1234
 uint64_t total_of_content_range(std::string_view value) {
-  uint64_t total = 0;
   const size_t slash = value.rfind('/');
   if (slash == std::string_view::npos) return 0;
-  const std::string_view digits = value.substr(slash + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), total);
-  return error == std::errc() && end == digits.data() + digits.size() ? total : 0;
+  return parse_number<uint64_t>(value.substr(slash + 1)).value_or(0);
 }
 
 }  // namespace
@@ -175,8 +152,7 @@ struct S3Client::Transfer {
 
 S3Client::S3Client(S3Options options, Cancelled cancelled)
     : options_(std::move(options)), cancelled_(std::move(cancelled)) {
-  static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
-  STRATA_ASSERT(initialized == CURLE_OK);
+  initialize_requests();
   easy_ = curl_easy_init();
   STRATA_ASSERT(easy_ != nullptr);
 }
@@ -220,16 +196,8 @@ Result<S3Answer> S3Client::try_once(const S3Request& request, bool& again) {
   for (const std::string& line : lines) headers = curl_slist_append(headers, line.c_str());
 
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  if (!options_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout_ms));
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((options_.idle_timeout_ms + 999) / 1'000));
+  set_common_options(easy, options_.ca_file, options_.connect_timeout_ms);
+  set_idle_timeout(easy, options_.idle_timeout_ms);
   curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, signing.c_str());
   curl_easy_setopt(easy, CURLOPT_USERNAME, options_.access_key_id.c_str());
   curl_easy_setopt(easy, CURLOPT_PASSWORD, options_.secret_access_key.c_str());

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <pugixml.hpp>
+
+#include "base/parse_number.h"
 
 namespace strata::blobs {
 namespace {
@@ -108,7 +109,7 @@ class S3Writer final : public BlobWriter {
   std::vector<std::string> etags_;
 };
 
-class S3Reader final : public BlobReader {
+class S3Reader final : public ByteSource {
  public:
   S3Reader(const S3Options& options, const Cancelled& cancelled, std::string bucket, std::string key)
       : client_(options, cancelled), bucket_(std::move(bucket)), key_(std::move(key)) {}
@@ -176,11 +177,11 @@ Result<std::unique_ptr<BlobWriter>> S3Store::create(std::string_view name) {
       std::make_unique<S3Writer>(options_, cancelled_, bucket_, prefix_ + std::string(name)));
 }
 
-Result<std::unique_ptr<BlobReader>> S3Store::open(std::string_view name) {
+Result<std::unique_ptr<ByteSource>> S3Store::open(std::string_view name) {
   RETURN_IF_ERROR(validate_blob_name(name));
   auto reader = std::make_unique<S3Reader>(options_, cancelled_, bucket_, prefix_ + std::string(name));
   RETURN_IF_ERROR(reader->open());
-  return std::unique_ptr<BlobReader>(std::move(reader));
+  return std::unique_ptr<ByteSource>(std::move(reader));
 }
 
 Result<BlobPage> S3Store::list(std::string_view prefix, std::string_view after, size_t limit) {
@@ -203,10 +204,7 @@ Result<BlobPage> S3Store::list(std::string_view prefix, std::string_view after, 
     std::string_view key = entry.child_value("Key");
     if (!key.starts_with(prefix_) || page.blobs.size() == limit) continue;
     key.remove_prefix(prefix_.size());
-    const std::string_view digits = entry.child_value("Size");
-    BlobInfo info{.name = std::string(key), .size = 0};
-    std::from_chars(digits.data(), digits.data() + digits.size(), info.size);
-    page.blobs.push_back(std::move(info));
+    page.blobs.push_back({std::string(key), parse_number<uint64_t>(entry.child_value("Size")).value_or(0)});
   }
   return page;
 }

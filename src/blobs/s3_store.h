@@ -18,7 +18,7 @@ class S3Store final : public BlobStore {
   S3Store(S3Options options, std::string bucket, std::string prefix, Cancelled cancelled = {});
 
   Result<std::unique_ptr<BlobWriter>> create(std::string_view name) override;
-  Result<std::unique_ptr<BlobReader>> open(std::string_view name) override;
+  Result<std::unique_ptr<ByteSource>> open(std::string_view name) override;
   Result<BlobPage> list(std::string_view prefix, std::string_view after, size_t limit) override;
   Result<void> remove(std::string_view name) override;
 

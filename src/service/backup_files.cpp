@@ -110,7 +110,7 @@ BackupFile::BackupFile(Descriptor directory, Descriptor file, std::string name, 
 
 BackupFile::~BackupFile() {
   const std::string temporary = name_ + std::string(backup_temporary_suffix);
-  if (!published_) ::unlinkat(directory_.number(), temporary.c_str(), 0);
+  if (!finished_) ::unlinkat(directory_.number(), temporary.c_str(), 0);
 }
 
 Result<void> BackupFile::write(BytesView bytes) {
@@ -130,7 +130,7 @@ Result<void> BackupFile::write(BytesView bytes) {
   return {};
 }
 
-Result<void> BackupFile::publish() {
+Result<void> BackupFile::finish() {
   if (::fsync(file_.number()) != 0) return file_error("cannot sync", path_, errno);
   const std::string temporary = name_ + std::string(backup_temporary_suffix);
   if (::renameat(directory_.number(), temporary.c_str(), directory_.number(), name_.c_str()) != 0) {
@@ -138,7 +138,7 @@ Result<void> BackupFile::publish() {
     if (number == EISDIR) return Error(ErrorCode::invalid_argument, fmt::format("{} is a directory", path_));
     return file_error("cannot rename to", path_, number);
   }
-  published_ = true;
+  finished_ = true;
   if (::fsync(directory_.number()) != 0) return file_error("cannot sync the directory of", path_, errno);
   return {};
 }
@@ -241,8 +241,8 @@ Result<std::unique_ptr<FileSource>> BackupFiles::open(const BackupPath& path) co
   return std::make_unique<FileSource>(std::move(file));
 }
 
-Result<std::vector<BackupFiles::Listed>> BackupFiles::list(const BackupPath& directory) const {
-  std::vector<Listed> files;
+Result<std::vector<blobs::BlobInfo>> BackupFiles::list(const BackupPath& directory) const {
+  std::vector<blobs::BlobInfo> files;
   ASSIGN_OR_RETURN(const Descriptor opened, open_parent(directory.file("."), false));
   if (!opened.open()) return files;
   // The stream closes a descriptor of its own.

@@ -4,7 +4,7 @@
 //                namespace's root, one directory at a time, and no symbolic link on the way is followed.
 // Ownership:     a BackupFile owns its descriptors and its temporary file.
 // Thread safety: BackupFiles: any thread. A BackupFile: one at a time.
-// Invariants:    a file under its final name is complete and on disk. A BackupFile that dies unpublished leaves nothing
+// Invariants:    a file under its final name is complete and on disk. A BackupFile that dies unfinished leaves nothing
 //                but the directories it needed; after a crash its temporary file (`NAME.tmp`) stays until the next
 //                backup of that name.
 // Errors:        invalid_argument (a name that is not allowed, or leads through something that is no directory),
@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "layers/records/backup_format.h"
+#include "blobs/blob_store.h"
 
 namespace strata::service {
 
@@ -59,14 +59,13 @@ class Descriptor {
   int number_ = -1;
 };
 
-class BackupFile final : public records::ByteSink {
+class BackupFile final : public blobs::BlobWriter {
  public:
   BackupFile(Descriptor directory, Descriptor file, std::string name, std::string path);
   ~BackupFile() override;
 
   Result<void> write(BytesView bytes) override;
-  // Under its name and on disk, instead of what had that name.
-  Result<void> publish();
+  Result<void> finish() override;
   // Absolute.
   const std::string& path() const { return path_; }
 
@@ -77,11 +76,11 @@ class BackupFile final : public records::ByteSink {
   const std::string path_;
   uint64_t written_ = 0;
   uint64_t started_ = 0;  // of them, those that are on their way to the disk
-  bool published_ = false;
+  bool finished_ = false;
 };
 
 // Reads a file from its start.
-class FileSource final : public records::ByteSource {
+class FileSource final : public ByteSource {
  public:
   explicit FileSource(Descriptor file) : file_(std::move(file)) {}
   static Result<FileSource> open(const std::string& path);
@@ -106,12 +105,8 @@ class BackupFiles {
   Result<std::unique_ptr<FileSource>> open(std::string_view name_space, const BackupPath& path) const {
     return open(path.below(name_space));
   }
-  struct Listed {
-    std::string name;
-    uint64_t size = 0;
-  };
   // The plain files of a directory, in no order; those under temporary names are none.
-  Result<std::vector<Listed>> list(const BackupPath& directory) const;
+  Result<std::vector<blobs::BlobInfo>> list(const BackupPath& directory) const;
   // What is not there is removed already.
   Result<void> remove(const BackupPath& path) const;
   const std::string& root() const { return root_; }

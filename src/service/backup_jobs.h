@@ -75,7 +75,7 @@ class BackupJobs {
 };
 
 // A few blocks of bytes on their way from a job to a request.
-class BytesPipe final : public records::ByteSink {
+class BytesPipe final : public ByteSink {
  public:
   // Waits while `max_blocks` are on their way, as a thread. operation_cancelled after close() or refuse().
   Result<void> write(BytesView bytes) override;

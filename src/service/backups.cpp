@@ -32,7 +32,7 @@ SnapshotStream::~SnapshotStream() {
 
 // One namespace on its way into one file.
 struct Backups::Copy {
-  Copy(Backups& owner, std::string_view its_name, records::ByteSink& sink, const StopFlag& its_stop)
+  Copy(Backups& owner, std::string_view its_name, ByteSink& sink, const StopFlag& its_stop)
       : backups(owner), name(its_name), writer(sink), stop(its_stop) {}
 
   Result<void> begin(records::BackupKind kind, const std::string& log_id, const BackupPlace& start) {
@@ -124,7 +124,7 @@ Backups::Backups(const kv::Database& database, Log& log, Objects& objects, const
 
 Backups::~Backups() { stop(); }
 
-Result<Snapshot> Backups::copy_namespace(std::string_view name_space, records::ByteSink& sink, const StopFlag& stop) {
+Result<Snapshot> Backups::copy_namespace(std::string_view name_space, ByteSink& sink, const StopFlag& stop) {
   ASSIGN_OR_RETURN(const LogStatus before, log_.status({}, name_space));
   const BackupPlace start = place_of(before.end);
   ASSIGN_OR_RETURN(LogReader reader,
@@ -151,7 +151,7 @@ Result<Snapshot> Backups::back_up_snapshot(const Context& context, const Snapsho
   return jobs_.run<Snapshot>(std::move(stop), [this, &request, &flag]() -> Result<Snapshot> {
     ASSIGN_OR_RETURN(const auto file, files_.create(request.name_space, request.path));
     ASSIGN_OR_RETURN(Snapshot snapshot, copy_namespace(request.name_space, *file, flag));
-    RETURN_IF_ERROR(file->publish());
+    RETURN_IF_ERROR(file->finish());
     snapshot.path = file->path();
     return snapshot;
   });
@@ -221,7 +221,7 @@ Result<LogBackup> Backups::copy_segment(const LogBackupRequest& request, const S
   RETURN_IF_ERROR(copy.begin(records::BackupKind::segment, log_id, place));
   RETURN_IF_ERROR(copy.copy_records(reader, segment.first_lsn - 1 + segment.records));
   RETURN_IF_ERROR(copy.writer.finish());
-  RETURN_IF_ERROR(file->publish());
+  RETURN_IF_ERROR(file->finish());
   return LogBackup{.segment = segment.number, .path = file->path()};
 }
 

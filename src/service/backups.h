@@ -92,7 +92,7 @@ class Backups {
                                  const std::string& log_id, const StopFlag& stop);
   Result<void> refuse_other_log(const LogBackupRequest& request, const BackupPath& path, const std::string& log_id);
   // Everything that is committed when it ends; where that is.
-  Result<Snapshot> copy_namespace(std::string_view name_space, records::ByteSink& sink, const StopFlag& stop);
+  Result<Snapshot> copy_namespace(std::string_view name_space, ByteSink& sink, const StopFlag& stop);
 
   const kv::Database& database_;
   Log& log_;

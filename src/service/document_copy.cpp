@@ -21,15 +21,6 @@ constexpr int64_t round_us = 1'000'000;
 // Rounds that did not meet the end of the changes.
 constexpr int max_rounds = 600;
 
-class Sink final : public archive::ByteSink {
- public:
-  explicit Sink(blobs::BlobWriter& writer) : writer_(writer) {}
-  Result<void> write(BytesView bytes) override { return writer_.write(bytes); }
-
- private:
-  blobs::BlobWriter& writer_;
-};
-
 Result<std::vector<Table>> all_tables(const kv::ReadTransaction& transaction) {
   std::vector<Table> tables;
   for (;;) {
@@ -74,7 +65,7 @@ Result<void> require_same(const kv::ReadTransaction& transaction, const Table& t
 
 class Copy {
  public:
-  Copy(const CopyContext& context, const std::vector<Table>& tables, archive::ByteSink& sink)
+  Copy(const CopyContext& context, const std::vector<Table>& tables, ByteSink& sink)
       : context_(context), tables_(tables), writer_(sink) {
     for (const Table& table : tables) positions_.push_back(documents::changes_prefix(table.prefix));
   }
@@ -170,8 +161,7 @@ Result<void> copy_to(const CopyContext& context, blobs::BlobStore& store, const 
   const std::string file = id + std::string(documents_suffix);
   {
     ASSIGN_OR_RETURN(const auto blob, store.create(file));
-    Sink sink(*blob);
-    Copy copy(context, tables, sink);
+    Copy copy(context, tables, *blob);
     RETURN_IF_ERROR(copy.run());
     RETURN_IF_ERROR(blob->finish());
     manifest.items = copy.writer().items();
@@ -180,8 +170,7 @@ Result<void> copy_to(const CopyContext& context, blobs::BlobStore& store, const 
   }
   const auto write = [&]() -> Result<void> {
     ASSIGN_OR_RETURN(const auto blob, store.create(id + std::string(manifest_suffix)));
-    Sink sink(*blob);
-    RETURN_IF_ERROR(documents::write_manifest(sink, manifest));
+    RETURN_IF_ERROR(documents::write_manifest(*blob, manifest));
     RETURN_IF_ERROR(context.progress.check());
     return blob->finish();
   };

@@ -17,22 +17,12 @@ constexpr size_t batch_bytes = 1u << 20;
 constexpr size_t batch_items = 1'000;
 constexpr uint64_t check_items = 1'000;
 
-class Source final : public archive::ByteSource {
- public:
-  explicit Source(blobs::BlobReader& reader) : reader_(reader) {}
-  Result<size_t> read(std::span<char> into) override { return reader_.read(into); }
-
- private:
-  blobs::BlobReader& reader_;
-};
-
 // Hands out every item of the backup; it is the manifest's when this ends well.
 template <class Take>
 Result<void> read_items(const CopyContext& context, blobs::BlobStore& store, const std::string& id,
                         const documents::BackupManifest& manifest, Take take) {
   ASSIGN_OR_RETURN(const auto blob, store.open(id + std::string(documents_suffix)));
-  Source source(*blob);
-  documents::BackupReader reader(source, manifest.tables.size());
+  documents::BackupReader reader(*blob, manifest.tables.size());
   RETURN_IF_ERROR(reader.begin());
   for (;;) {
     ASSIGN_OR_RETURN(const auto item, reader.next());
@@ -173,8 +163,7 @@ Result<documents::BackupManifest> load_manifest(blobs::BlobStore& store, const s
     return Error(ErrorCode::not_found, fmt::format("backup not found: {}", id));
   }
   if (!blob.ok()) return blob.error();
-  Source source(**blob);
-  return documents::read_manifest(source);
+  return documents::read_manifest(**blob);
 }
 
 Result<void> load_documents(const CopyContext& context, blobs::BlobStore& store, const std::string& id,

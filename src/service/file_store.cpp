@@ -5,29 +5,6 @@
 #include <algorithm>
 
 namespace strata::service {
-namespace {
-
-class FileWriter final : public blobs::BlobWriter {
- public:
-  explicit FileWriter(std::unique_ptr<BackupFile> file) : file_(std::move(file)) {}
-  Result<void> write(BytesView bytes) override { return file_->write(bytes); }
-  Result<void> finish() override { return file_->publish(); }
-
- private:
-  const std::unique_ptr<BackupFile> file_;
-};
-
-class FileReader final : public blobs::BlobReader {
- public:
-  explicit FileReader(std::unique_ptr<FileSource> file) : file_(std::move(file)) {}
-  Result<size_t> read(std::span<char> into) override { return file_->read(into); }
-
- private:
-  const std::unique_ptr<FileSource> file_;
-};
-
-}  // namespace
-
 Result<BackupPath> FileStore::path_of(std::string_view name) const {
   RETURN_IF_ERROR(blobs::validate_blob_name(name));
   if (name.find('/') != std::string_view::npos)
@@ -38,14 +15,14 @@ Result<BackupPath> FileStore::path_of(std::string_view name) const {
 Result<std::unique_ptr<blobs::BlobWriter>> FileStore::create(std::string_view name) {
   ASSIGN_OR_RETURN(const BackupPath path, path_of(name));
   ASSIGN_OR_RETURN(auto file, files_.create(path));
-  return std::unique_ptr<blobs::BlobWriter>(std::make_unique<FileWriter>(std::move(file)));
+  return std::unique_ptr<blobs::BlobWriter>(std::move(file));
 }
 
-Result<std::unique_ptr<blobs::BlobReader>> FileStore::open(std::string_view name) {
+Result<std::unique_ptr<ByteSource>> FileStore::open(std::string_view name) {
   ASSIGN_OR_RETURN(const BackupPath path, path_of(name));
   ASSIGN_OR_RETURN(auto file, files_.open(path));
   if (!file) return Error(ErrorCode::not_found, fmt::format("no file {} in the backups' directory", name));
-  return std::unique_ptr<blobs::BlobReader>(std::make_unique<FileReader>(std::move(file)));
+  return std::unique_ptr<ByteSource>(std::move(file));
 }
 
 Result<blobs::BlobPage> FileStore::list(std::string_view prefix, std::string_view after, size_t limit) {

@@ -17,7 +17,7 @@ class FileStore final : public blobs::BlobStore {
   FileStore(BackupFiles files, BackupPath directory) : files_(std::move(files)), directory_(std::move(directory)) {}
 
   Result<std::unique_ptr<blobs::BlobWriter>> create(std::string_view name) override;
-  Result<std::unique_ptr<blobs::BlobReader>> open(std::string_view name) override;
+  Result<std::unique_ptr<ByteSource>> open(std::string_view name) override;
   Result<blobs::BlobPage> list(std::string_view prefix, std::string_view after, size_t limit) override;
   Result<void> remove(std::string_view name) override;
 

@@ -8,17 +8,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "blobs/outgoing_request.h"
 #include "service/leader_transfer.h"
 
 namespace strata::service {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-void initialize_library() {
-  static const CURLcode done = curl_global_init(CURL_GLOBAL_DEFAULT);
-  STRATA_ASSERT(done == CURLE_OK);
-}
 
 Error error_of_transfer(CURLcode code, const char* detail) {
   if (code == CURLE_OPERATION_TIMEDOUT) return Error(ErrorCode::timed_out, "the leader did not answer in time");
@@ -156,24 +152,12 @@ class LeaderClient::Impl {
   void set_options(RunningTransfer& running) {
     CURL* easy = running.easy;
     curl_easy_setopt(easy, CURLOPT_URL, (options_.url + running.transfer->target).c_str());
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (!options_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout_ms));
+    blobs::set_common_options(easy, options_.ca_file, options_.connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
-    if (running.transfer->silence == Silence::is_an_error) {
-      // A transfer that waits for its reader is not counted by libcurl.
-      curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-      curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>((options_.idle_timeout_ms + 999) / 1'000));
-    }
+    // A transfer that waits for its reader is not counted by libcurl.
+    if (running.transfer->silence == Silence::is_an_error) blobs::set_idle_timeout(easy, options_.idle_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "strata-replica");
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, running.error_text);
@@ -255,7 +239,7 @@ void LeaderClient::stop() { impl_->stop(); }
 
 Result<std::unique_ptr<LeaderClient>> LeaderClient::create(const LeaderClientOptions& options) {
   RETURN_IF_ERROR(validate_leader_url(options.url));
-  initialize_library();
+  blobs::initialize_requests();
   LeaderClientOptions trimmed = options;
   if (trimmed.url.ends_with('/')) trimmed.url.pop_back();
   return std::unique_ptr<LeaderClient>(new LeaderClient(std::make_unique<Impl>(trimmed)));

@@ -93,7 +93,4 @@ class LeaderClient {
 // unavailable, with the status and the first words of its body.
 Error error_of_answer(LeaderResponse& response);
 
-// For a path segment or a query value: all but letters, digits and -._~ as %XX.
-std::string percent_encode(BytesView text);
-
 }  // namespace strata::service

@@ -244,10 +244,5 @@ TEST(LeaderClient, UrlsThatAreRefused) {
   }
 }
 
-TEST(LeaderClient, PercentEncoding) {
-  EXPECT_EQ(percent_encode("aZ09-._~"), "aZ09-._~");
-  EXPECT_EQ(percent_encode(BytesView("/ %\0\xFF", 5)), "%2F%20%25%00%FF");
-}
-
 }  // namespace
 }  // namespace strata::service

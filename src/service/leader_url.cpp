@@ -3,17 +3,13 @@
 
 #include <algorithm>
 
+#include "base/percent.h"
 #include "service/leader_transfer.h"
 
 namespace strata::service {
 namespace {
 
 constexpr size_t max_error_bytes = 4'096;
-
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
 
 // host, host:port, [v6] or [v6]:port.
 bool is_authority(std::string_view text) {
@@ -73,22 +69,6 @@ Error error_of_answer(LeaderResponse& response) {
   if (status == 404) code = ErrorCode::not_found;
   if (status == 410) code = ErrorCode::gone;
   return Error(code, std::move(words));
-}
-
-std::string percent_encode(BytesView text) {
-  static constexpr char hex[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (is_unreserved(c)) {
-      out.push_back(c);
-      continue;
-    }
-    out.push_back('%');
-    out.push_back(hex[static_cast<unsigned char>(c) >> 4]);
-    out.push_back(hex[static_cast<unsigned char>(c) & 15]);
-  }
-  return out;
 }
 
 }  // namespace strata::service

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/percent.h"
 #include "layers/records/namespaces.h"
 #include "service/leader_records.h"
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/percent.h"
 #include "layers/records/backup_chain.h"
 #include "service/leader_records.h"
 #include "service/namespace_loader.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr size_t max_position_bytes = 4'096;
 
 // A snapshot as it comes from the leader.
-class ResponseSource final : public records::ByteSource {
+class ResponseSource final : public ByteSource {
  public:
   explicit ResponseSource(LeaderResponse& response) : response_(response) {}
   Result<size_t> read(std::span<char> into) override {

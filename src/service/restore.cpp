@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <system_error>
 
 #include "base/crc32.h"
+#include "base/parse_number.h"
 #include "layers/records/backup_chain.h"
 #include "layers/records/namespaces.h"
 #include "service/backup_files.h"
@@ -169,15 +169,10 @@ Result<void> refuse_existing(const kv::Database& database, const RestoreRequest&
 std::optional<RestoreTarget> parse_restore_target(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  RestoreTarget target;
-  const auto parse = [](std::string_view digits, uint64_t& number) {
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    return error == std::errc() && end == digits.data() + digits.size();
-  };
-  if (!parse(text.substr(0, colon), target.segment) || !parse(text.substr(colon + 1), target.offset)) {
-    return std::nullopt;
-  }
-  return target;
+  const auto segment = parse_number<uint64_t>(text.substr(0, colon));
+  const auto offset = parse_number<uint64_t>(text.substr(colon + 1));
+  if (!segment || !offset) return std::nullopt;
+  return RestoreTarget{.segment = *segment, .offset = *offset};
 }
 
 Result<RestoreReport> check_restore(const RestoreRequest& request) {

@@ -8,22 +8,13 @@
 #include <limits>
 #include <map>
 
+#include "base/hex.h"
 #include "tuple/subspace.h"
 
 namespace strata::tuple {
 namespace {
 
 using namespace std::string_literals;
-
-std::string hex(BytesView bytes) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (const char byte : bytes) {
-    out.push_back(digits[static_cast<unsigned char>(byte) >> 4]);
-    out.push_back(digits[static_cast<unsigned char>(byte) & 15]);
-  }
-  return out;
-}
 
 Element power_of_two(bool negative, int exponent) {
   Bytes magnitude(static_cast<size_t>(exponent) / 8 + 1, '\0');
@@ -110,18 +101,19 @@ TEST(Tuple, PacksToTheBytesOfFoundationDB) {
   auto expected = golden_file();
   for (const auto& [name, tuple] : golden_tuples()) {
     ASSERT_TRUE(expected.contains(name)) << name;
-    EXPECT_EQ(hex(tuple.pack()), expected[name]) << name;
+    EXPECT_EQ(to_hex(tuple.pack()), expected[name]) << name;
     const auto unpacked = Tuple::unpack(tuple.pack());
     ASSERT_TRUE(unpacked.ok()) << name << ": " << unpacked.error().message();
     EXPECT_EQ(*unpacked, tuple) << name << ": " << to_string(*unpacked);
     expected.erase(name);
   }
-  EXPECT_EQ(hex(Tuple::of(Text("events"), Versionstamp::incomplete(3), Tuple::of(Null{}, 1))
-                    .pack_with_versionstamp("\x15\x01")
-                    .value()),
+  EXPECT_EQ(to_hex(Tuple::of(Text("events"), Versionstamp::incomplete(3), Tuple::of(Null{}, 1))
+                       .pack_with_versionstamp("\x15\x01")
+                       .value()),
             expected["incomplete_at_top"]);
   EXPECT_EQ(
-      hex(Tuple::of(Text("events"), Tuple::of(Null{}, Versionstamp::incomplete()), 5).pack_with_versionstamp().value()),
+      to_hex(
+          Tuple::of(Text("events"), Tuple::of(Null{}, Versionstamp::incomplete()), 5).pack_with_versionstamp().value()),
       expected["incomplete_nested"]);
   EXPECT_EQ(expected.size(), 2u) << "the golden file has lines that nothing checks";
 }
@@ -141,7 +133,7 @@ TEST(Tuple, IntegersTakeTheirSmallestForm) {
   EXPECT_FALSE(Element::integer(false, Bytes(256, '\1')).ok());
   Bytes out;
   append_integer(out, true, "\0\0"s);
-  EXPECT_EQ(hex(out), "14");
+  EXPECT_EQ(to_hex(out), "14");
 }
 
 TEST(Tuple, RefusesWhatIsNoTuple) {
@@ -178,7 +170,7 @@ TEST(Tuple, RefusesWhatIsNoTuple) {
   };
   for (const Bytes& bytes : hostile) {
     const auto unpacked = Tuple::unpack(bytes);
-    ASSERT_FALSE(unpacked.ok()) << hex(bytes) << " gave " << to_string(*unpacked);
+    ASSERT_FALSE(unpacked.ok()) << to_hex(bytes) << " gave " << to_string(*unpacked);
     EXPECT_EQ(unpacked.error().code(), ErrorCode::invalid_argument);
   }
   // Reserved, deprecated and user-defined codes.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/parse_number.h"
+
 namespace strata::rest {
 namespace {
 
@@ -238,12 +240,9 @@ Result<bool> json_piece_bool(BytesView json, std::string_view what) {
 }
 
 Result<int64_t> json_piece_integer(BytesView json, std::string_view what) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), value);
-  if (error != std::errc() || end != json.data() + json.size()) {
-    return invalid(fmt::format("{} must be an integer of 64 bits", what));
-  }
-  return value;
+  const auto value = parse_number<int64_t>(json);
+  if (!value) return invalid(fmt::format("{} must be an integer of 64 bits", what));
+  return *value;
 }
 
 }  // namespace strata::rest

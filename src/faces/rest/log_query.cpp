@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/parse_number.h"
 
 namespace strata::rest {
 namespace {
@@ -30,14 +31,12 @@ bool names_type(std::string_view accept, std::string_view type) {
 }  // namespace
 
 Result<uint64_t> parse_number(BytesView text, std::string_view name) {
-  uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
+  const auto value = strata::parse_number<uint64_t>(text);
   const bool padded = text.size() > 1 && text[0] == '0';
-  if (text.empty() || padded || parsed.ec != std::errc() || parsed.ptr != end) {
+  if (!value || padded) {
     return Error(ErrorCode::invalid_argument, fmt::format("{} must be a whole number from 0 on", name));
   }
-  return value;
+  return *value;
 }
 
 Result<service::LogPosition> parse_event_id(std::string_view text) {

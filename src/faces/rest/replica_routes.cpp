@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
+#include "base/parse_number.h"
 #include "service/replica.h"
 
 namespace strata::rest {
@@ -15,12 +14,11 @@ constexpr size_t max_limit = 10'000;
 Result<size_t> limit_of(const Request& request) {
   const auto text = request.query("limit");
   if (!text) return default_limit;
-  size_t limit = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > max_limit) {
+  const auto limit = parse_number<size_t>(*text);
+  if (!limit || *limit < 1 || *limit > max_limit) {
     return Error(ErrorCode::invalid_argument, fmt::format("limit must be a number from 1 to {}", max_limit));
   }
-  return limit;
+  return *limit;
 }
 
 std::string_view name_of(service::ReplicaState state) {

@@ -2,10 +2,9 @@
 
 #include <simdjson.h>
 
-#include <charconv>
-
 #include "base/base64.h"
 #include "base/hex.h"
+#include "base/parse_number.h"
 #include "faces/rest/namespace_handler.h"
 #include "service/records.h"
 
@@ -29,10 +28,9 @@ Result<void> parse_scan(const Request& request, Scan& scan) {
     options.after = scan.after;
   }
   if (const auto limit = request.query("limit")) {
-    const auto [end, error] = std::from_chars(limit->data(), limit->data() + limit->size(), options.limit);
-    if (error != std::errc() || end != limit->data() + limit->size()) {
-      return Error(ErrorCode::invalid_argument, "limit must be a number");
-    }
+    const auto number = parse_number<decltype(options.limit)>(*limit);
+    if (!number) return Error(ErrorCode::invalid_argument, "limit must be a number");
+    options.limit = *number;
   }
   if (const auto keys_only = request.query("keysOnly")) {
     if (*keys_only != "true" && *keys_only != "false") {

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
+#include "base/parse_number.h"
 #include "faces/rest/json_document.h"
 #include "faces/rest/namespace_handler.h"
 #include "faces/rest/records_body.h"
@@ -58,12 +57,9 @@ Result<Response> append(Services& services, Request& request) {
 Result<std::optional<uint64_t>> offset_of(const Request& request) {
   const auto text = request.query("offset");
   if (!text) return std::optional<uint64_t>();
-  uint64_t offset = 0;
-  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), offset);
-  if (text->empty() || parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) {
-    return Error(ErrorCode::invalid_argument, "offset must be a number of bytes");
-  }
-  return std::optional<uint64_t>(offset);
+  const auto offset = parse_number<uint64_t>(*text);
+  if (!offset) return Error(ErrorCode::invalid_argument, "offset must be a number of bytes");
+  return offset;
 }
 
 Result<Response> append_object(Services& services, Request& request) {

@@ -28,7 +28,7 @@ archive::Digest128 take_digest(Fields& fields) {
 
 }  // namespace
 
-BackupWriter::BackupWriter(archive::ByteSink& sink) : frames_(sink, documents_kind) {}
+BackupWriter::BackupWriter(ByteSink& sink) : frames_(sink, documents_kind) {}
 
 Result<void> BackupWriter::add(const BackupItem& item) {
   STRATA_ASSERT(item.text || item.is_change);
@@ -53,7 +53,7 @@ Result<void> BackupWriter::finish() {
   return frames_.flush();
 }
 
-BackupReader::BackupReader(archive::ByteSource& source, size_t tables)
+BackupReader::BackupReader(ByteSource& source, size_t tables)
     : frames_(source, documents_kind, "backup"), tables_(tables) {}
 
 Result<std::optional<BackupItem>> BackupReader::next() {
@@ -110,7 +110,7 @@ Result<void> BackupReader::end() {
   return frames_.expect_end();
 }
 
-Result<void> write_manifest(archive::ByteSink& sink, const BackupManifest& manifest) {
+Result<void> write_manifest(ByteSink& sink, const BackupManifest& manifest) {
   archive::FrameWriter frames(sink, manifest_kind);
   RETURN_IF_ERROR(frames.begin());
   RETURN_IF_ERROR(frames.prepare(static_cast<uint8_t>(Frame::backup), 8 + 8 + 8 + 16 + 4));
@@ -166,7 +166,7 @@ Result<Table> read_table(archive::FrameReader& frames) {
 
 }  // namespace
 
-Result<BackupManifest> read_manifest(archive::ByteSource& source) {
+Result<BackupManifest> read_manifest(ByteSource& source) {
   archive::FrameReader frames(source, manifest_kind, "manifest of the backup");
   RETURN_IF_ERROR(frames.begin());
   RETURN_IF_ERROR(frames.next());

@@ -31,7 +31,7 @@ struct BackupItem {
 
 class BackupWriter {
  public:
-  explicit BackupWriter(archive::ByteSink& sink);
+  explicit BackupWriter(ByteSink& sink);
   // First.
   Result<void> begin() { return frames_.begin(); }
   Result<void> add(const BackupItem& item);
@@ -50,7 +50,7 @@ class BackupWriter {
 
 class BackupReader {
  public:
-  BackupReader(archive::ByteSource& source, size_t tables);
+  BackupReader(ByteSource& source, size_t tables);
   // First.
   Result<void> begin() { return frames_.begin(); }
   // Checked: key and text are such as are stored. nullopt: the end, and the file was whole in itself.
@@ -83,7 +83,7 @@ struct BackupManifest {
   uint64_t bytes = 0;
   archive::Digest128 digest;
 };
-Result<void> write_manifest(archive::ByteSink& sink, const BackupManifest& manifest);
-Result<BackupManifest> read_manifest(archive::ByteSource& source);
+Result<void> write_manifest(ByteSink& sink, const BackupManifest& manifest);
+Result<BackupManifest> read_manifest(ByteSource& source);
 
 }  // namespace strata::documents

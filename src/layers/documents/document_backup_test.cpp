@@ -10,7 +10,7 @@
 namespace strata::documents {
 namespace {
 
-class Buffer final : public archive::ByteSink {
+class Buffer final : public ByteSink {
  public:
   Result<void> write(BytesView bytes) override {
     bytes_.append(bytes);
@@ -19,7 +19,7 @@ class Buffer final : public archive::ByteSink {
   Bytes bytes_;
 };
 
-class Text final : public archive::ByteSource {
+class Text final : public ByteSource {
  public:
   explicit Text(BytesView bytes) : rest_(bytes) {}
   Result<size_t> read(std::span<char> into) override {

@@ -16,27 +16,6 @@ Error broken(const char* what) {
   return Error(ErrorCode::corruption, std::string("a stored document is broken: ") + what);
 }
 
-void append_varint(Bytes& out, uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
-}
-
-// In its shortest form, below 2^35.
-bool take_varint(BytesView& in, uint64_t& value) {
-  value = 0;
-  for (unsigned shift = 0; shift < 35; shift += 7) {
-    if (in.empty()) return false;
-    const auto byte = static_cast<unsigned char>(in[0]);
-    in.remove_prefix(1);
-    value |= static_cast<uint64_t>(byte & 0x7F) << shift;
-    if (byte < 0x80) return byte != 0 || shift == 0;
-  }
-  return false;
-}
-
 // The operand of SET_VERSIONSTAMPED_VALUE that makes a head.
 Bytes head_operand(BytesView text) {
   const bool chunked = text.size() > chunk_bytes;
@@ -90,7 +69,9 @@ Result<DocumentHead> parse_head(BytesView stored) {
   head.chunked = stored[1] == chunked_flag;
   std::copy_n(stored.begin() + 2, stamp_bytes, head.stamp.begin());
   stored.remove_prefix(header_bytes);
-  if (!take_varint(stored, head.size) || head.size > max_document_bytes) return broken("an impossible length");
+  const auto size = take_varint(stored);
+  if (!size || *size > max_document_bytes) return broken("an impossible length");
+  head.size = *size;
   if (head.chunked ? head.size <= chunk_bytes || !stored.empty() : stored.size() != head.size) {
     return broken("a text of another length");
   }

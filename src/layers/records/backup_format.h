@@ -11,8 +11,8 @@
 #include <span>
 #include <string>
 
-#include "archive/byte_stream.h"
 #include "archive/frames.h"
+#include "base/byte_stream.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "layers/records/keys.h"
@@ -70,9 +70,6 @@ struct BackupItem {
   BackupObject object;
   BackupPlace place;  // record: behind it; end: the state that the whole file holds
 };
-
-using archive::ByteSink;
-using archive::ByteSource;
 
 namespace backup_format {
 

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/hex.h"
 #include "layers/records/store_test.h"
 
 namespace strata::records {
@@ -19,15 +20,6 @@ class FollowRows : public RecordsTest {
     row.stamp = {0, 1, 2, 3, 4, 5, 6, 7, 8, '\xFF'};
     return row;
   }
-  static std::string hex(BytesView bytes) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-      text.push_back(digits[static_cast<unsigned char>(c) >> 4]);
-      text.push_back(digits[static_cast<unsigned char>(c) & 15]);
-    }
-    return text;
-  }
 };
 
 TEST_F(FollowRows, AreTheGoldenOnes) {
@@ -38,7 +30,7 @@ TEST_F(FollowRows, AreTheGoldenOnes) {
   });
   std::string dumped;
   for (const Bytes& key : {store_role_key(), follow_key(space_)}) {
-    dumped += hex(key) + " " + hex(dump(database_, key, key_after(key)).at(key)) + "\n";
+    dumped += to_hex(key) + " " + to_hex(dump(database_, key, key_after(key)).at(key)) + "\n";
   }
   std::ifstream file(STRATA_GOLDEN_DIRECTORY "/follow.txt");
   std::stringstream golden;

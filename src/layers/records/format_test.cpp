@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/hex.h"
 #include "layers/records/apply.h"
 #include "layers/records/log_record.h"
 #include "layers/records/objects.h"
@@ -14,27 +15,17 @@
 namespace strata::records {
 namespace {
 
-std::string hex(BytesView bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    text.push_back(digits[static_cast<unsigned char>(c) >> 4]);
-    text.push_back(digits[static_cast<unsigned char>(c) & 15]);
-  }
-  return text;
-}
-
 // Long runs of a payload's only byte are shown by their length.
 std::string shortened(const Bytes& value) {
   const size_t run = value.find(Bytes(1'000, 'x'));
-  if (run == Bytes::npos) return hex(value);
+  if (run == Bytes::npos) return to_hex(value);
   const size_t end = std::min(value.find_first_not_of('x', run), value.size());
-  return hex(value.substr(0, run)) + "[" + std::to_string(end - run) + " x 78]" + hex(value.substr(end));
+  return to_hex(value.substr(0, run)) + "[" + std::to_string(end - run) + " x 78]" + to_hex(value.substr(end));
 }
 
 std::string with_stamps_named(std::string text, const std::vector<StoredLogRecord>& log) {
   for (size_t i = 0; i < log.size(); ++i) {
-    const std::string stamp = hex(BytesView(log[i].stamp.data(), stamp_bytes));
+    const std::string stamp = to_hex(BytesView(log[i].stamp.data(), stamp_bytes));
     const std::string name = "<stamp " + std::to_string(i + 1) + ">";
     for (size_t at = 0; (at = text.find(stamp, at)) != std::string::npos;) text.replace(at, stamp.size(), name);
   }
@@ -73,7 +64,7 @@ TEST_F(Format, IsTheGoldenOne) {
       read([&](const kv::ReadTransaction& transaction) { return read_log(transaction, space_, nullptr, 100); });
   ASSERT_EQ(log.size(), 6u);
   std::string dumped;
-  for (const auto& [key, value] : dump(database_, "", "\xFF")) dumped += hex(key) + " " + shortened(value) + "\n";
+  for (const auto& [key, value] : dump(database_, "", "\xFF")) dumped += to_hex(key) + " " + shortened(value) + "\n";
   dumped = with_stamps_named(dumped, log);
 
   if (std::getenv("STRATA_UPDATE_GOLDEN") != nullptr) {

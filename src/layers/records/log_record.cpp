@@ -16,15 +16,6 @@ constexpr size_t checksum_bytes = 8;
 
 Error broken(const char* what) { return Error(ErrorCode::corruption, std::string("a log record is broken: ") + what); }
 
-// LEB128: seven bits a byte, low ones first.
-void append_varint(Bytes& out, uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>((value & 0x7F) | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
-}
-
 void append_sized(Bytes& out, BytesView bytes) {
   append_varint(out, bytes.size());
   out.append(bytes);
@@ -90,17 +81,11 @@ class Cursor {
     return byte;
   }
 
-  // Only the shortest form: a record has one encoding. At most 5 bytes, those of an object's size 7.
+  // At most 5 bytes, those of an object's size 7.
   uint64_t take_varint(int max_bytes = 5) {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 7 * max_bytes; shift += 7) {
-      const uint8_t byte = take_byte();
-      value |= uint64_t{byte & 0x7Fu} << shift;
-      if ((byte & 0x80) != 0) continue;
-      if (byte == 0 && shift > 0) return fail();
-      return failed_ ? 0 : value;
-    }
-    return fail();
+    if (failed_) return 0;
+    const auto value = strata::take_varint(rest_, max_bytes);
+    return value ? *value : fail();
   }
 
   BytesView take_sized() { return take(take_varint()); }

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/hex.h"
 #include "layers/records/apply.h"
 #include "layers/records/log_page.h"
 #include "layers/records/log_record.h"
@@ -35,16 +36,6 @@ LogCheckpoint some_checkpoint() {
           .totals = {.records = 9, .operations = 10, .bytes = 11, .weight = 12},
           .record_us = 1'700'000'000'000'001,
           .wall_us = 1'700'000'000'000'002};
-}
-
-std::string hex(BytesView bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    text.push_back(digits[static_cast<unsigned char>(c) >> 4]);
-    text.push_back(digits[static_cast<unsigned char>(c) & 15]);
-  }
-  return text;
 }
 
 class LogSegments : public RecordsTest {
@@ -87,8 +78,8 @@ TEST_F(LogSegments, BytesAreTheGoldenOnes) {
   const auto sealed =
       read([&](const kv::ReadTransaction& transaction) { return read_log_segment(transaction, space_, 259); });
   std::string dumped;
-  for (const auto& [key, value] : dump(database_, space_)) dumped += hex(key) + " " + hex(value) + "\n";
-  const std::string stamp = hex(view(sealed->after));
+  for (const auto& [key, value] : dump(database_, space_)) dumped += to_hex(key) + " " + to_hex(value) + "\n";
+  const std::string stamp = to_hex(view(sealed->after));
   dumped.replace(dumped.find(stamp), stamp.size(), "<stamp 1>");
   std::ifstream file(STRATA_GOLDEN_DIRECTORY "/log_segments.txt");
   std::stringstream golden;

@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-namespace strata::archive {
+namespace strata {
 
 class ByteSink {
  public:
@@ -25,4 +25,4 @@ class ByteSource {
   virtual Result<size_t> read(std::span<char> into) = 0;
 };
 
-}  // namespace strata::archive
+}  // namespace strata
