@@ -150,7 +150,7 @@ Result<RestorePlan> DocumentBackups::plan_restore(const DocumentBackupRequest& r
   std::vector<std::string> wanted = request.tables;
   if (!request.table.empty()) wanted = {std::string(request.table)};
   if (!request.table.empty() && tables.size() == 1) {
-    RETURN_IF_ERROR(documents::validate_table_name(request.table));
+    RETURN_IF_ERROR(documents::table_names.validate(request.table));
     plan.names[0] = request.table;
   } else if (wanted.empty()) {
     std::ranges::transform(tables, plan.names.begin(), &documents::Table::name);

@@ -72,7 +72,7 @@ Result<TableStatus> Documents::status_of(const kv::ReadTransaction& transaction,
 }
 
 Result<TableStatus> Documents::make_table(const Context& context, const TableRequest& request) {
-  RETURN_IF_ERROR(documents::validate_table_name(request.name));
+  RETURN_IF_ERROR(documents::table_names.validate(request.name));
   documents::TableOptions table{.description = Bytes(request.description)};
   table.shards = static_cast<uint32_t>(std::clamp<int64_t>(request.shards, 0, UINT32_MAX));
   if (request.schema) {

@@ -153,7 +153,7 @@ Result<Table> read_table(archive::FrameReader& frames) {
   table.options.description = fields.take_sized32();
   table.options.schema = fields.take_sized32();
   const BytesView indexes = fields.take_sized32();
-  if (frames.type() != static_cast<uint8_t>(Frame::table) || !fields.all() || !validate_table_name(table.name).ok() ||
+  if (frames.type() != static_cast<uint8_t>(Frame::table) || !fields.all() || !table_names.validate(table.name).ok() ||
       !validate_table_options(table.options).ok() || !take_indexes(indexes, table.indexes, table.next_index).ok()) {
     return frames.broken("a table of the wrong shape");
   }

@@ -8,38 +8,16 @@
 namespace strata::documents {
 namespace {
 
-// Second tuple element of the rows of tables; tables count from 1.
-constexpr int64_t registry_number = 0;
 constexpr char document_entity = 'd';
 constexpr char chunk_entity = 'D';
 constexpr char change_entity = 'c';
 
-Bytes registry_prefix() {
-  Bytes key;
-  tuple::append_int(key, layer_number);
-  tuple::append_int(key, registry_number);
-  return key;
-}
-
 }  // namespace
 
-Bytes table_prefix(int64_t number) {
-  STRATA_ASSERT(number > registry_number);
-  Bytes key;
-  tuple::append_int(key, layer_number);
-  tuple::append_int(key, number);
-  return key;
-}
-
-// (2, 0, 0): an integer, so that no name's row can be the same key.
-Bytes next_table_key() {
-  Bytes key = registry_prefix();
-  tuple::append_int(key, 0);
-  return key;
-}
+Bytes table_prefix(int64_t number) { return table_names.prefix(number); }
 
 // (2, 0, 0, number): behind the counter's key, which has no further element.
-Bytes hidden_tables_prefix() { return next_table_key(); }
+Bytes hidden_tables_prefix() { return table_names.next_number_key(); }
 
 Bytes hidden_table_key(int64_t number) {
   Bytes key = hidden_tables_prefix();
@@ -50,30 +28,8 @@ Bytes hidden_table_key(int64_t number) {
 Result<int64_t> parse_hidden_table_key(BytesView key) {
   BytesView rest = key.substr(std::min(key.size(), hidden_tables_prefix().size()));
   const auto number = tuple::take_int(rest);
-  if (number.ok() && *number > registry_number && hidden_table_key(*number) == key) return *number;
+  if (number.ok() && *number > 0 && hidden_table_key(*number) == key) return *number;
   return Error(ErrorCode::corruption, "a key of the list of tables being restored is malformed: " + printable(key));
-}
-
-Bytes table_key(std::string_view name) {
-  Bytes key = registry_prefix();
-  tuple::append_string(key, name);
-  return key;
-}
-
-Bytes table_names_prefix() {
-  Bytes key = table_key("");
-  key.pop_back();  // the end of the empty name
-  return key;
-}
-
-Result<Bytes> parse_table_key(BytesView key) {
-  const size_t prefix_bytes = table_names_prefix().size();
-  // Names hold no zeros (validate_table_name), so the encoding escapes nothing.
-  if (key.size() > prefix_bytes) {
-    const BytesView name = key.substr(prefix_bytes, key.size() - prefix_bytes - 1);
-    if (table_key(name) == key) return Bytes(name);
-  }
-  return Error(ErrorCode::corruption, "a key of the list of tables is malformed: " + printable(key));
 }
 
 Bytes documents_prefix(BytesView table) {

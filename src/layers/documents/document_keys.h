@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "kv/numbered_names.h"
 
 namespace strata::documents {
 
@@ -21,19 +22,17 @@ inline constexpr int64_t layer_number = 2;
 inline constexpr size_t stamp_bytes = 10;
 using Stamp = std::array<char, stamp_bytes>;
 
+inline constexpr size_t max_table_name_bytes = 128;
+// Their rows and numbers.
+inline constexpr kv::NumberedNames table_names(layer_number, "table", "tables", max_table_name_bytes);
+
 // Of all data of a table: the packed tuple (layer_number, number).
 Bytes table_prefix(int64_t number);
-Bytes next_table_key();
-Bytes table_key(std::string_view name);
 // Of a table that is being restored: its number, which no name leads to yet. The first: of all of them.
 Bytes hidden_tables_prefix();
 Bytes hidden_table_key(int64_t number);
 // corruption when it is not one.
 Result<int64_t> parse_hidden_table_key(BytesView key);
-// Of the rows of all tables.
-Bytes table_names_prefix();
-// corruption when it is not the key of a table's row.
-Result<Bytes> parse_table_key(BytesView key);
 
 // Of the heads of all documents; table_prefix and one byte.
 Bytes documents_prefix(BytesView table);

@@ -156,12 +156,12 @@ TEST_F(Documents, TablesAreMadeListedAndDropped) {
 }
 
 TEST_F(Documents, NamesOfTables) {
-  EXPECT_TRUE(validate_table_name("a").ok());
-  EXPECT_TRUE(validate_table_name("_A.b-9").ok());
-  EXPECT_TRUE(validate_table_name(Bytes(128, 'a')).ok());
+  EXPECT_TRUE(table_names.validate("a").ok());
+  EXPECT_TRUE(table_names.validate("_A.b-9").ok());
+  EXPECT_TRUE(table_names.validate(Bytes(128, 'a')).ok());
   for (const Bytes& name :
        {Bytes(), Bytes(129, 'a'), Bytes(".a"), Bytes("-"), Bytes("a b"), Bytes("a/b"), Bytes("ü"), Bytes("a\0b", 3)}) {
-    EXPECT_FALSE(validate_table_name(name).ok());
+    EXPECT_FALSE(table_names.validate(name).ok());
   }
 }
 

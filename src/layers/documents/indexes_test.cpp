@@ -301,7 +301,7 @@ TEST_F(IndexesTest, FormatIsTheGoldenOne) {
   });
   std::string dumped;
   for (const auto& [key, value] : dump()) {
-    if (key.starts_with(documents_prefix(table_.prefix)) || key == next_table_key()) continue;
+    if (key.starts_with(documents_prefix(table_.prefix)) || key == table_names.next_number_key()) continue;
     dumped += to_hex(key) + " " + to_hex(value) + "\n";
   }
   if (std::getenv("STRATA_UPDATE_GOLDEN") != nullptr) {

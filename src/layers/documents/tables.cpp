@@ -56,34 +56,7 @@ Result<Table> decode(std::string_view name, BytesView row) {
   return table;
 }
 
-// Serializable: two that make tables at the same time do not get the same number.
-Result<int64_t> take_next_number(kv::Transaction& transaction) {
-  const Bytes key = next_table_key();
-  ASSIGN_OR_RETURN(const auto stored, transaction.get(key).get());
-  if (stored && stored->size() != 8) return Error(ErrorCode::corruption, "the counter of tables is broken");
-  const uint64_t number = stored ? read_le64(*stored) : 1;
-  Bytes next;
-  append_le64(next, number + 1);
-  transaction.set(key, next);
-  return static_cast<int64_t>(number);
-}
-
 }  // namespace
-
-Result<void> validate_table_name(std::string_view name) {
-  const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  const auto is_legal = [&](char c) { return is_word(c) || c == '.' || c == '-'; };
-  if (name.empty() || name.size() > max_table_name_bytes || !is_word(name[0]) || !std::ranges::all_of(name, is_legal)) {
-    return Error(
-        ErrorCode::invalid_argument,
-        fmt::format("invalid table name: 1 to {} letters, digits, '.', '_' and '-', beginning with a letter, a "
-                    "digit or '_'",
-                    max_table_name_bytes));
-  }
-  return {};
-}
 
 Result<void> validate_table_options(const TableOptions& options) {
   if (options.shards == 0 || options.shards > max_shards) {
@@ -100,9 +73,8 @@ Result<void> validate_table_options(const TableOptions& options) {
 }
 
 Result<std::optional<Table>> find_table(const kv::ReadTransaction& transaction, std::string_view name) {
-  // No name that is longer was ever made, and its key might not fit the engine.
-  if (name.empty() || name.size() > max_table_name_bytes) return std::optional<Table>();
-  ASSIGN_OR_RETURN(const auto row, transaction.get(table_key(name)).get());
+  if (!table_names.may_exist(name)) return std::optional<Table>();
+  ASSIGN_OR_RETURN(const auto row, transaction.get(table_names.name_key(name)).get());
   if (!row) return std::optional<Table>();
   ASSIGN_OR_RETURN(Table table, decode(name, *row));
   return std::optional<Table>(std::move(table));
@@ -113,33 +85,30 @@ Result<std::optional<Table>> make_table(kv::Transaction& transaction, std::strin
   ASSIGN_OR_RETURN(const auto found, find_table(transaction, name));
   if (found) return std::optional<Table>();
   Table table{.name = std::string(name), .created_us = wall_us, .options = options};
-  ASSIGN_OR_RETURN(table.number, take_next_number(transaction));
+  ASSIGN_OR_RETURN(table.number, table_names.take_number(transaction));
   table.prefix = table_prefix(table.number);
-  transaction.set(table_key(name), encode(table));
+  transaction.set(table_names.name_key(name), encode(table));
   return std::optional<Table>(std::move(table));
 }
 
 void put_table(kv::Transaction& transaction, const Table& table) {
-  transaction.set(table_key(table.name), encode(table));
+  transaction.set(table_names.name_key(table.name), encode(table));
 }
 
 Result<bool> drop_table(kv::Transaction& transaction, std::string_view name) {
   ASSIGN_OR_RETURN(const auto found, find_table(transaction, name));
   if (!found) return false;
-  transaction.clear(table_key(name));
+  transaction.clear(table_names.name_key(name));
   transaction.clear_prefix(found->prefix);
   return true;
 }
 
 Result<std::vector<Table>> list_tables(const kv::ReadTransaction& transaction, std::string_view after, size_t limit) {
-  const Bytes names = table_names_prefix();
-  const auto end = prefix_end(names);
-  STRATA_ASSERT(end.has_value());
-  const Bytes begin = after.empty() ? names : key_after(table_key(after.substr(0, max_table_name_bytes + 1)));
   std::vector<Table> tables;
-  kv::RangeIterator rows(transaction, begin, *end, {.limit = static_cast<int>(limit)});
+  kv::RangeIterator rows(transaction, table_names.names_begin(after), table_names.names_end(),
+                         {.limit = static_cast<int>(limit)});
   while (rows.next()) {
-    ASSIGN_OR_RETURN(const Bytes name, parse_table_key(rows.key()));
+    ASSIGN_OR_RETURN(const Bytes name, table_names.parse_name_key(rows.key()));
     ASSIGN_OR_RETURN(Table table, decode(name, rows.value()));
     tables.push_back(std::move(table));
   }
@@ -148,7 +117,7 @@ Result<std::vector<Table>> list_tables(const kv::ReadTransaction& transaction, s
 }
 
 Result<int64_t> make_hidden_table(kv::Transaction& transaction) {
-  ASSIGN_OR_RETURN(const int64_t number, take_next_number(transaction));
+  ASSIGN_OR_RETURN(const int64_t number, table_names.take_number(transaction));
   transaction.set(hidden_table_key(number), "");
   return number;
 }

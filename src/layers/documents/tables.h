@@ -16,7 +16,6 @@
 
 namespace strata::documents {
 
-inline constexpr size_t max_table_name_bytes = 128;
 inline constexpr size_t max_table_description_bytes = 500;
 // The row of a table fits one value of the engine.
 inline constexpr size_t max_schema_bytes = 65'536;
@@ -44,8 +43,6 @@ struct Table {
   bool is_copied = false;
 };
 
-// Letters, digits, '.', '_' and '-', the first a letter, a digit or '_'.
-Result<void> validate_table_name(std::string_view name);
 Result<void> validate_table_options(const TableOptions& options);
 
 Result<std::optional<Table>> find_table(const kv::ReadTransaction& transaction, std::string_view name);

@@ -8,8 +8,10 @@
 namespace strata::records {
 namespace {
 
-// Second tuple element of the registry; namespaces count from 1.
-constexpr int64_t registry_number = 0;
+// Rows of the layer that are no namespace's.
+constexpr int64_t store_role_row = 1;
+constexpr int64_t store_id_row = 2;
+constexpr int64_t hidden_namespaces_row = 3;
 
 constexpr char value_entity = 'k';
 constexpr char value_chunks_entity = 'K';
@@ -27,13 +29,6 @@ constexpr char log_checkpoint_entity = 'c';
 constexpr char row_marker_part = '\x00';
 constexpr char columns_part = '\x01';
 constexpr char column_chunks_part = '\x02';
-
-Bytes registry_prefix() {
-  Bytes key;
-  tuple::append_int(key, layer_number);
-  tuple::append_int(key, registry_number);
-  return key;
-}
 
 Bytes entity_key(const Namespace& space, char entity, size_t more_bytes) {
   Bytes key;
@@ -59,56 +54,11 @@ Bytes row_part(BytesView row, char part, size_t more_bytes = 0) {
 
 }  // namespace
 
-Namespace make_namespace(int64_t id) {
-  STRATA_ASSERT(id > registry_number);
-  Namespace space{.id = id, .prefix = {}};
-  tuple::append_int(space.prefix, layer_number);
-  tuple::append_int(space.prefix, id);
-  return space;
-}
+Namespace make_namespace(int64_t id) { return {.id = id, .prefix = namespace_names.prefix(id)}; }
 
-Bytes registry_key(std::string_view name) {
-  Bytes key = registry_prefix();
-  tuple::append_string(key, name);
-  return key;
-}
+Bytes store_id_key() { return namespace_names.other_key(store_id_row); }
 
-// (1, 0, 0): an integer, so that no name's row can be the same key.
-Bytes next_id_key() {
-  Bytes key = registry_prefix();
-  tuple::append_int(key, 0);
-  return key;
-}
-
-// (1, 0, 2)
-Bytes store_id_key() {
-  Bytes key = registry_prefix();
-  tuple::append_int(key, 2);
-  return key;
-}
-
-Bytes registry_names_prefix() {
-  Bytes key = registry_key("");
-  key.pop_back();  // the end of the empty name
-  return key;
-}
-
-Result<Bytes> parse_registry_key(BytesView key) {
-  const size_t prefix_bytes = registry_names_prefix().size();
-  // Names hold no zeros (validate_namespace_name), so the encoding escapes nothing.
-  if (key.size() > prefix_bytes) {
-    const BytesView name = key.substr(prefix_bytes, key.size() - prefix_bytes - 1);
-    if (registry_key(name) == key) return Bytes(name);
-  }
-  return Error(ErrorCode::corruption, "a key of the registry of namespaces is malformed: " + printable(key));
-}
-
-// (1, 0, 3)
-Bytes hidden_namespaces_prefix() {
-  Bytes key = registry_prefix();
-  tuple::append_int(key, 3);
-  return key;
-}
+Bytes hidden_namespaces_prefix() { return namespace_names.other_key(hidden_namespaces_row); }
 
 Bytes hidden_namespace_key(int64_t id) {
   Bytes key = hidden_namespaces_prefix();
@@ -116,12 +66,7 @@ Bytes hidden_namespace_key(int64_t id) {
   return key;
 }
 
-// (1, 0, 1)
-Bytes store_role_key() {
-  Bytes key = registry_prefix();
-  tuple::append_int(key, 1);
-  return key;
-}
+Bytes store_role_key() { return namespace_names.other_key(store_role_row); }
 
 Bytes value_key(const Namespace& space, BytesView key) {
   Bytes out = entity_key(space, value_entity, key.size());

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "kv/numbered_names.h"
 #include "layers/records/operation.h"
 
 namespace strata::records {
@@ -32,13 +33,11 @@ struct Namespace {
   friend bool operator==(const Namespace&, const Namespace&) = default;
 };
 
+inline constexpr size_t max_namespace_name_bytes = 128;
+// Their rows and numbers.
+inline constexpr kv::NumberedNames namespace_names(layer_number, "namespace", "namespaces", max_namespace_name_bytes);
+
 Namespace make_namespace(int64_t id);
-Bytes registry_key(std::string_view name);
-Bytes next_id_key();
-// Of the registry rows of all names.
-Bytes registry_names_prefix();
-// corruption when it is not a key of a name.
-Result<Bytes> parse_registry_key(BytesView key);
 // Of the store's own random id.
 Bytes store_id_key();
 // Of the namespaces that are being filled and have no name yet.

@@ -17,8 +17,6 @@ constexpr size_t row_bytes = 1 + 8 + 8;
 constexpr std::array<std::string_view, 9> reserved_names = {"tables",       "collections", "search",  "math",   "batch",
                                                             "transactions", "backup",      "restore", "backups"};
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
-
 Bytes encode_row(int64_t id, int64_t created_us) {
   Bytes row(1, format);
   append_le64(row, static_cast<uint64_t>(id));
@@ -35,29 +33,10 @@ Result<int64_t> decode_row(BytesView row) {
   return id;
 }
 
-// Serializable: two that make namespaces at the same time do not get the same number.
-Result<int64_t> take_next_id(kv::Transaction& transaction) {
-  const Bytes key = next_id_key();
-  ASSIGN_OR_RETURN(const auto stored, transaction.get(key).get());
-  if (stored && stored->size() != 8) return Error(ErrorCode::corruption, "the counter of namespaces is broken");
-  const uint64_t id = stored ? read_le64(*stored) : 1;
-  Bytes next;
-  append_le64(next, id + 1);
-  transaction.set(key, next);
-  return static_cast<int64_t>(id);
-}
-
 }  // namespace
 
 Result<void> validate_namespace_name(std::string_view name) {
-  const auto is_legal = [](char c) { return is_word(c) || c == '.' || c == '-'; };
-  if (name.empty() || name.size() > max_namespace_name_bytes || !is_word(name[0]) ||
-      !std::all_of(name.begin(), name.end(), is_legal)) {
-    return Error(ErrorCode::invalid_argument,
-                 fmt::format("invalid namespace name: 1 to {} letters, digits, '.', '_' and '-', beginning with a "
-                             "letter, a digit or '_'",
-                             max_namespace_name_bytes));
-  }
+  RETURN_IF_ERROR(namespace_names.validate(name));
   if (std::find(reserved_names.begin(), reserved_names.end(), name) != reserved_names.end()) {
     return Error(ErrorCode::invalid_argument, fmt::format("invalid namespace name: {} is reserved", name));
   }
@@ -65,9 +44,8 @@ Result<void> validate_namespace_name(std::string_view name) {
 }
 
 Result<std::optional<Namespace>> find_namespace(const kv::ReadTransaction& transaction, std::string_view name) {
-  // No name that is longer was ever made, and its key might not fit the engine.
-  if (name.empty() || name.size() > max_namespace_name_bytes) return std::optional<Namespace>();
-  ASSIGN_OR_RETURN(const auto row, transaction.get(registry_key(name)).get());
+  if (!namespace_names.may_exist(name)) return std::optional<Namespace>();
+  ASSIGN_OR_RETURN(const auto row, transaction.get(namespace_names.name_key(name)).get());
   if (!row) return std::optional<Namespace>();
   ASSIGN_OR_RETURN(const int64_t id, decode_row(*row));
   return std::optional<Namespace>(make_namespace(id));
@@ -77,30 +55,26 @@ Result<EnsuredNamespace> ensure_namespace(kv::Transaction& transaction, std::str
   RETURN_IF_ERROR(validate_namespace_name(name));
   ASSIGN_OR_RETURN(auto found, find_namespace(transaction, name));
   if (found) return EnsuredNamespace{*std::move(found), false};
-  ASSIGN_OR_RETURN(const int64_t id, take_next_id(transaction));
-  transaction.set(registry_key(name), encode_row(id, wall_us));
+  ASSIGN_OR_RETURN(const int64_t id, namespace_names.take_number(transaction));
+  transaction.set(namespace_names.name_key(name), encode_row(id, wall_us));
   return EnsuredNamespace{make_namespace(id), true};
 }
 
 Result<bool> remove_namespace(kv::Transaction& transaction, std::string_view name) {
   ASSIGN_OR_RETURN(const auto found, find_namespace(transaction, name));
   if (!found) return false;
-  transaction.clear(registry_key(name));
+  transaction.clear(namespace_names.name_key(name));
   transaction.clear_prefix(found->prefix);
   return true;
 }
 
 Result<std::vector<NamedNamespace>> list_namespaces(const kv::ReadTransaction& transaction, std::string_view after,
                                                     size_t limit) {
-  const Bytes names = registry_names_prefix();
-  const auto end = prefix_end(names);
-  STRATA_ASSERT(end.has_value());
-  // What is no name can still say where to begin: a longer key would not fit the engine.
-  const Bytes begin = after.empty() ? names : key_after(registry_key(after.substr(0, max_namespace_name_bytes + 1)));
   std::vector<NamedNamespace> found;
-  kv::RangeIterator rows(transaction, begin, *end, {.limit = static_cast<int>(limit)});
+  kv::RangeIterator rows(transaction, namespace_names.names_begin(after), namespace_names.names_end(),
+                         {.limit = static_cast<int>(limit)});
   while (rows.next()) {
-    ASSIGN_OR_RETURN(Bytes name, parse_registry_key(rows.key()));
+    ASSIGN_OR_RETURN(Bytes name, namespace_names.parse_name_key(rows.key()));
     ASSIGN_OR_RETURN(const int64_t id, decode_row(rows.value()));
     found.push_back({std::move(name), make_namespace(id)});
   }
@@ -124,7 +98,7 @@ std::string format_log_id(BytesView store_id, const Namespace& space) {
 }
 
 Result<Namespace> begin_hidden_namespace(kv::Transaction& transaction, int64_t wall_us) {
-  ASSIGN_OR_RETURN(const int64_t id, take_next_id(transaction));
+  ASSIGN_OR_RETURN(const int64_t id, namespace_names.take_number(transaction));
   transaction.set(hidden_namespace_key(id), encode_row(id, wall_us));
   return make_namespace(id);
 }
@@ -159,7 +133,7 @@ Result<std::optional<Namespace>> reveal_namespace(kv::Transaction& transaction, 
   if (!row) return Error(ErrorCode::not_found, "the namespace that was being filled is gone");
   ASSIGN_OR_RETURN(const auto before, find_namespace(transaction, name));
   if (before) transaction.clear_prefix(before->prefix);
-  transaction.set(registry_key(name), encode_row(hidden.id, wall_us));
+  transaction.set(namespace_names.name_key(name), encode_row(hidden.id, wall_us));
   transaction.clear(hidden_namespace_key(hidden.id));
   return before;
 }

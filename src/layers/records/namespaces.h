@@ -16,7 +16,6 @@
 namespace strata::records {
 
 inline constexpr std::string_view default_namespace = "default";
-inline constexpr size_t max_namespace_name_bytes = 128;
 
 // Names that can be made: letters, digits, '.', '_' and '-', the first a letter, digit or '_'; none of the reserved
 // ones. The first character is restricted because a namespace's backups lie in a directory of its name.

@@ -99,7 +99,7 @@ TEST_F(Namespaces, ABrokenRegistryRowIsCorruption) {
   for (const Bytes& row : {Bytes(), Bytes(17, '\0'), Bytes("\x01") + Bytes(16, '\0'), Bytes("\x01") + Bytes(16, '\xFF'),
                            Bytes("\x01") + Bytes(15, '\x01')}) {
     run([&](kv::Transaction& transaction) -> Result<void> {
-      transaction.set(registry_key("a"), row);
+      transaction.set(namespace_names.name_key("a"), row);
       return {};
     });
     const auto found =
