@@ -105,7 +105,7 @@ def test_metrics(client, base):
 
 
 def test_keys_guard_all_but_the_open_routes():
-    with Server(engine="memory", environment={"STRATA_API_KEYS": "one,two"}) as server:
+    with Server(engine="memory", environment={"STRATA_API_KEYS": "one,two,id:secret"}) as server:
         client = server.client()
         for path in OPEN:
             assert client.get(path).status == 200, path
@@ -117,10 +117,14 @@ def test_keys_guard_all_but_the_open_routes():
                     continue
                 answer = client.request(verb.upper(), re.sub(r"\{[^}]*\}", "x", path))
                 assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), path
-        for headers in ({"X-API-Key": "one"}, {"X-API-Key": "two"}, {"Authorization": "Bearer one"}, {"authorization": "bearer two"}):
+        for headers in ({"X-API-Key": "one"}, {"X-API-Key": "two"}, {"Authorization": "Bearer one"}, {"authorization": "bearer two"},
+                        {"X-API-Key": "id:secret"}, *({"Authorization": f"{scheme} {b64(pair.encode())}"}
+                                                      for scheme in ("Bearer", "ApiKey", "Basic") for pair in ("id:secret", "any:one"))):
             assert client.get(target, headers=headers).status == 404
         for headers in ({"X-API-Key": "On"}, {"X-API-Key": "one,two"}, {"Authorization": "one"}, {"Authorization": "Basic one"},
-                        {"X-API-Key": "wrong", "Authorization": "Bearer one"}, {"X-API-Key": ""}):
+                        {"X-API-Key": "wrong", "Authorization": "Bearer one"}, {"X-API-Key": ""}, {"X-API-Key": "secret"},
+                        *({"Authorization": f"{scheme} {b64(pair.encode())}"}
+                          for scheme in ("Bearer", "ApiKey", "Basic") for pair in ("other:secret", "id:one2", "one", "id:"))):
             assert client.get(target, headers=headers).status == 401, headers
         client.close()
 

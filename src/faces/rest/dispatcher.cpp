@@ -1,7 +1,5 @@
 #include "faces/rest/dispatcher.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -18,26 +16,6 @@ namespace {
 
 constexpr size_t max_query_parameters = 256;
 constexpr size_t max_request_id_bytes = 128;
-
-// Takes the same time wherever the first difference is; the lengths are no secret.
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  volatile unsigned char difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference = static_cast<unsigned char>(difference | static_cast<unsigned char>(a[i] ^ b[i]));
-  }
-  return difference == 0;
-}
-
-std::string_view bearer_token(std::string_view authorization) {
-  static constexpr std::string_view scheme = "bearer ";
-  if (authorization.size() <= scheme.size() || strncasecmp(authorization.data(), scheme.data(), scheme.size()) != 0) {
-    return {};
-  }
-  authorization.remove_prefix(scheme.size());
-  authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
-  return authorization;
-}
 
 void choose_request_id(std::string_view sent, Bytes& id) {
   const bool printable = std::ranges::all_of(sent, [](char c) { return c > 0x20 && c < 0x7F; });
@@ -133,7 +111,7 @@ struct Dispatcher::Operation {
 
 Dispatcher::Dispatcher(std::vector<std::span<const Route>> tables, Services& services, MetricsRegistry& metrics,
                        DispatcherOptions options)
-    : services_(services), options_(std::move(options)), metrics_(metrics) {
+    : services_(services), options_(std::move(options)), api_keys_(options_.api_keys), metrics_(metrics) {
   std::set<std::string_view> ids;
   auto add_operation = [&](std::string_view name) {
     STRATA_ASSERT(ids.insert(name).second);
@@ -250,15 +228,9 @@ Response Dispatcher::without_route(const Exchange& exchange) const {
 }
 
 Result<Caller> Dispatcher::authenticate(const RequestHead& head) const {
-  if (options_.api_keys.empty()) return Caller{{}, Permission::admin};
-  const std::string_view presented = !head.api_key.empty() ? head.api_key : bearer_token(head.authorization);
-  bool known = false;
-  for (const std::string& key : options_.api_keys) known |= equal_in_constant_time(key, presented);
-  if (!known || presented.empty()) {
-    return Error(ErrorCode::unauthenticated,
-                 presented.empty() ? "authentication required: X-API-Key or Authorization: Bearer" : "unknown API key");
-  }
-  return Caller{"api-key", Permission::admin};
+  if (api_keys_.empty()) return Caller{{}, Permission::admin};
+  ASSIGN_OR_RETURN(const std::string_view name, api_keys_.check(head.api_key, head.authorization));
+  return Caller{name, Permission::admin};
 }
 
 Result<Response> Dispatcher::run(const Route& route, Exchange& exchange, BodySource& body, std::string_view query) {

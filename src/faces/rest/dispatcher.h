@@ -18,11 +18,12 @@
 #include "faces/rest/request_parser.h"
 #include "faces/rest/route.h"
 #include "faces/rest/router.h"
+#include "service/api_keys.h"
 
 namespace strata::rest {
 
 struct DispatcherOptions {
-  // Static keys, X-API-Key or Authorization: Bearer. None: every caller may do everything.
+  // Static keys (service/api_keys.h). None: every caller may do everything.
   std::vector<std::string> api_keys;
   // Of an operation whose row names none; 0: none.
   int64_t request_timeout_ms = 60'000;
@@ -99,6 +100,7 @@ class Dispatcher {
 
   Services& services_;
   const DispatcherOptions options_;
+  const service::ApiKeys api_keys_;
   std::vector<const Route*> routes_;
   std::unique_ptr<Router> router_;
   std::vector<std::unique_ptr<Operation>> operations_;  // of each route

@@ -252,7 +252,7 @@ TEST_F(DispatcherTest, SeveralRequestsInOrder) {
 
 class KeyedDispatcherTest : public DispatcherTest {
  protected:
-  KeyedDispatcherTest() : DispatcherTest({.api_keys = {"first", "second key"}}) {}
+  KeyedDispatcherTest() : DispatcherTest({.api_keys = {"first", "second key", "id:secret"}}) {}
 };
 
 TEST_F(KeyedDispatcherTest, RowsDecideWhoMayCall) {
@@ -262,6 +262,11 @@ TEST_F(KeyedDispatcherTest, RowsDecideWhoMayCall) {
   EXPECT_EQ(status(get("/read", "X-API-Key: second key\r\n")), 200);
   EXPECT_EQ(status(get("/read", "Authorization: Bearer second key\r\n")), 200);
   EXPECT_EQ(status(get("/read", "authorization: BEARER  first\r\n")), 200);
+  // "x:first", "id:secret"
+  EXPECT_EQ(status(get("/read", "Authorization: Basic eDpmaXJzdA==\r\n")), 200);
+  for (const char* scheme : {"Bearer", "ApiKey", "Basic"}) {
+    EXPECT_EQ(status(get("/read", std::string("Authorization: ") + scheme + " aWQ6c2VjcmV0\r\n")), 200) << scheme;
+  }
   for (const char* wrong :
        {"X-API-Key: firs\r\n", "X-API-Key: firstx\r\n", "X-API-Key: \r\n", "X-API-Key: First\r\n",
         "Authorization: first\r\n", "Authorization: Basic first\r\n", "Authorization: Bearer\r\n",
@@ -270,7 +275,8 @@ TEST_F(KeyedDispatcherTest, RowsDecideWhoMayCall) {
   }
   const InProcess::Answer refused = client.send_one(get("/read"));
   EXPECT_THAT(refused.response.header_lines, HasSubstr("WWW-Authenticate: Bearer\r\n"));
-  EXPECT_EQ(refused.body, R"({"error":"authentication required: X-API-Key or Authorization: Bearer"})");
+  EXPECT_EQ(refused.body,
+            R"({"error":"authentication required: X-API-Key or Authorization: Bearer, ApiKey or Basic"})");
 }
 
 TEST_F(KeyedDispatcherTest, StrangersGetNoWorkDone) {

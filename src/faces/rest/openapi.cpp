@@ -141,7 +141,7 @@ std::string openapi_document(std::span<const Route* const> routes, std::string_v
   std::string out = "{\"openapi\":\"3.0.3\",\"info\":{\"title\":\"Strata\",";
   append_field(out, "version", version);
   out += R"(,"description":"One database server: every model over one transactional core."},)";
-  out += R"("security":[{},{"apiKey":[]},{"bearer":[]}],"paths":{)";
+  out += R"("security":[{},{"apiKey":[]},{"bearer":[]},{"basic":[]}],"paths":{)";
   bool first = true;
   for (auto& [path, operations] : by_path) {
     if (!first) out.push_back(',');
@@ -159,7 +159,8 @@ std::string openapi_document(std::span<const Route* const> routes, std::string_v
   }
   out += R"(},"components":{"schemas":{"Error":{"type":"object","required":["error"],)"
          R"("properties":{"error":{"type":"string"}}}},"securitySchemes":{)"
-         R"("apiKey":{"type":"apiKey","in":"header","name":"X-API-Key"},"bearer":{"type":"http","scheme":"bearer"}}}})";
+         R"("apiKey":{"type":"apiKey","in":"header","name":"X-API-Key"},"bearer":{"type":"http","scheme":"bearer"},)"
+         R"("basic":{"type":"http","scheme":"basic"}}}})";
   return out;
 }
 
