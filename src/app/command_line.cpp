@@ -26,7 +26,7 @@ constexpr const char* sources_text =
     "commas) or as a key of the configuration file (grpc-port = 50051). A flag counts before the environment, that\n"
     "before the file, that before the default.\n"
     "\n"
-    "Static keys (docs/http.md tells how they are sent) are set by STRATA_API_KEYS (or SWARNDB_API_KEYS), separated by\n"
+    "Static keys (docs/http.md: how they are sent) are set by STRATA_API_KEYS (or SWARNDB_API_KEYS), separated by\n"
     "commas, or by api-keys in the file; never by a flag, which every user of the machine could read. Without keys\n"
     "every caller may do everything, and the server listens on loopback alone unless --insecure is given.\n"
     "\n"
