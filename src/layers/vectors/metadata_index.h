@@ -17,7 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "archive/byte_stream.h"
+#include "base/byte_stream.h"
 #include "layers/vectors/filter.h"
 #include "layers/vectors/slot_bitmap.h"
 
@@ -56,9 +56,9 @@ class MetadataIndex {
   size_t memory_bytes() const;
 
   // docs/formats/vector-metadata.md. Unread slots stay unread.
-  Result<void> save(archive::ByteSink& sink) const;
+  Result<void> save(ByteSink& sink) const;
   // Slots are below slot_limit. corruption: anything is not as save writes it.
-  static Result<MetadataIndex> load(archive::ByteSource& source, uint64_t slot_limit);
+  static Result<MetadataIndex> load(ByteSource& source, uint64_t slot_limit);
 
  private:
   friend class MetadataIndexWriter;

@@ -8,7 +8,8 @@
 namespace strata::vectors {
 namespace {
 
-roaring_bitmap_t* of(const std::unique_ptr<void, auto>& bitmap) {
+template <class Pointer>
+roaring_bitmap_t* of(const Pointer& bitmap) {
   return static_cast<roaring_bitmap_t*>(bitmap.get());
 }
 
@@ -16,19 +17,6 @@ roaring_bitmap_t* of(const std::unique_ptr<void, auto>& bitmap) {
 roaring_bitmap_t* checked(roaring_bitmap_t* bitmap) {
   if (!bitmap) throw std::bad_alloc();
   return bitmap;
-}
-
-// visit(slots) with up to 1,024 of them at a time.
-template <class Visit>
-void in_pieces(const roaring_bitmap_t* bitmap, Visit&& visit) {
-  std::array<uint32_t, 1'024> slots;
-  roaring_uint32_iterator_t iterator;
-  roaring_init_iterator(bitmap, &iterator);
-  for (;;) {
-    const uint32_t count = roaring_read_uint32_iterator(&iterator, slots.data(), slots.size());
-    if (count == 0) return;
-    visit(std::span<const uint32_t>(slots.data(), count));
-  }
 }
 
 }  // namespace
@@ -117,13 +105,16 @@ std::vector<uint32_t> SlotBitmap::slots() const {
   return all;
 }
 
-void SlotBitmap::set_bits(std::span<uint64_t> words) const {
+void SlotBitmap::in_pieces(const std::function<void(std::span<const uint32_t>)>& visit) const {
   if (!bitmap_) return;
-  in_pieces(of(bitmap_), [&](std::span<const uint32_t> slots) {
-    for (const uint32_t slot : slots) {
-      if (slot / 64 < words.size()) words[slot / 64] |= uint64_t{1} << (slot % 64);
-    }
-  });
+  std::array<uint32_t, 1'024> slots;
+  roaring_uint32_iterator_t iterator;
+  roaring_init_iterator(of(bitmap_), &iterator);
+  for (;;) {
+    const uint32_t count = roaring_read_uint32_iterator(&iterator, slots.data(), slots.size());
+    if (count == 0) return;
+    visit(std::span<const uint32_t>(slots.data(), count));
+  }
 }
 
 size_t SlotBitmap::memory_bytes() const { return bitmap_ ? 64 + roaring_bitmap_size_in_bytes(of(bitmap_)) : 0; }

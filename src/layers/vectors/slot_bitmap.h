@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -39,9 +40,8 @@ class SlotBitmap {
   friend bool operator==(const SlotBitmap& a, const SlotBitmap& b);
 
   std::vector<uint32_t> slots() const;
-  // A bit for each slot, slot 0 the lowest of the first word: sets the bits of what is in the set, leaves the others.
-  // Slots beyond the words are left out.
-  void set_bits(std::span<uint64_t> words) const;
+  // visit(slots), some hundred at a time.
+  void in_pieces(const std::function<void(std::span<const uint32_t>)>& visit) const;
   size_t memory_bytes() const;
 
  private:
