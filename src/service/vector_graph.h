@@ -1,0 +1,59 @@
+// VectorGraph: the virtual graph of a collection, and the use cases that walk it.
+//
+// Purpose:       two vectors are related when they are similar enough. Edges are a function of the vectors and of the
+//                thresholds; they are computed when they are asked for, and stored nowhere
+//                (docs/decisions/virtual-graph.md).
+// Ownership:     borrows Vectors, which outlives it.
+// Thread safety: any thread.
+// Invariants:    an edge has no direction: it stands only while neither end drops it. A vector keeps at most
+//                max_vector_edges, the most similar ones, by similarity and then by id. A threshold of 0 everywhere
+//                means that there are no edges. Vectors whose edges are deferred have none before optimize.
+// Errors:        not_found ("collection 'X' not found", "vector 7 not found"), invalid_argument.
+#pragma once
+
+#include "service/backup_jobs.h"
+#include "service/vectors.h"
+
+namespace strata::service {
+
+inline constexpr uint32_t max_vector_edges = 50;
+inline constexpr uint32_t max_traversal_depth = 100;
+inline constexpr uint32_t max_traversal_results = 100'000;
+
+struct RelatedRequest {
+  std::string_view collection;
+  uint64_t id = 0;
+  float threshold = 0;       // 0: the vector's own, else the collection's
+  uint32_t max_results = 0;  // 0: all of them
+};
+
+struct TraverseRequest {
+  std::string_view collection;
+  uint64_t start_id = 0;
+  uint32_t depth = 2;
+  float threshold = 0;       // 0: of each vector its own, else the collection's
+  uint32_t max_results = 0;  // 0: all that are reached, up to max_traversal_results
+};
+struct TraversalNode {
+  uint64_t id = 0;
+  uint32_t depth = 0;
+  float path_similarity = 0;
+  std::vector<uint64_t> path;  // from the start to this one
+};
+
+class VectorGraph final : public VectorEdges {
+ public:
+  explicit VectorGraph(Vectors& vectors);
+
+  Result<std::vector<RelatedVector>> related(const Context& context, const RelatedRequest& request);
+  Result<std::vector<TraversalNode>> traverse(const Context& context, const TraverseRequest& request,
+                                              const std::shared_ptr<StopFlag>& stop = {});
+
+  Result<std::vector<RelatedVector>> edges_of(const Context& context, VectorCollection& collection, uint64_t id,
+                                              float threshold, uint32_t limit) override;
+
+ private:
+  Vectors& vectors_;
+};
+
+}  // namespace strata::service
