@@ -1,8 +1,7 @@
 // VectorGraph: the virtual graph of a collection, and the use cases that walk it.
 //
 // Purpose:       two vectors are related when they are similar enough. Edges are a function of the vectors and of the
-//                thresholds; they are computed when they are asked for, and stored nowhere
-//                (docs/decisions/virtual-graph.md).
+//                thresholds; they are computed when they are asked for, and stored nowhere.
 // Ownership:     borrows Vectors, which outlives it.
 // Thread safety: any thread.
 // Invariants:    an edge has no direction: it stands only while neither end drops it. A vector keeps at most
@@ -23,7 +22,7 @@ inline constexpr uint32_t max_traversal_results = 100'000;
 struct RelatedRequest {
   std::string_view collection;
   uint64_t id = 0;
-  float threshold = 0;       // 0: the vector's own, else the collection's
+  float threshold = 0;       // for a vector that has none of its own; 0: the collection's
   uint32_t max_results = 0;  // 0: all of them
 };
 
@@ -31,7 +30,7 @@ struct TraverseRequest {
   std::string_view collection;
   uint64_t start_id = 0;
   uint32_t depth = 2;
-  float threshold = 0;       // 0: of each vector its own, else the collection's
+  float threshold = 0;       // for vectors that have none of their own; 0: the collection's
   uint32_t max_results = 0;  // 0: all that are reached, up to max_traversal_results
 };
 struct TraversalNode {
