@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <cmath>
+
+#include "hnsw/state.h"
+
+namespace strata::hnsw {
+
+namespace {
+
+constexpr size_t slots_at_once = 256;
+
+// The k best of many, in a heap.
+class Best {
+ public:
+  explicit Best(size_t k) : k_(k) {}
+
+  void add(const Match& match) {
+    if (heap_.size() < k_) {
+      heap_.push_back(match);
+      std::push_heap(heap_.begin(), heap_.end());
+    } else if (match < heap_.front()) {
+      std::pop_heap(heap_.begin(), heap_.end());
+      heap_.back() = match;
+      std::push_heap(heap_.begin(), heap_.end());
+    }
+  }
+  std::vector<Match> take() {
+    std::sort_heap(heap_.begin(), heap_.end());
+    return std::move(heap_);
+  }
+
+ private:
+  const size_t k_;
+  std::vector<Match> heap_;
+};
+
+bool has_second_slots(std::span<const Match> matches) {
+  std::vector<uint64_t> labels;
+  labels.reserve(matches.size());
+  for (const Match& match : matches) labels.push_back(match.label);
+  std::sort(labels.begin(), labels.end());
+  return std::adjacent_find(labels.begin(), labels.end()) != labels.end();
+}
+
+// The k nearest, ascending. An update makes two slots of one label live for a moment: the nearer one stands.
+void keep_best(std::vector<Match>& matches, size_t k) {
+  const size_t kept = std::min(k, matches.size());
+  const auto end = matches.begin() + static_cast<ptrdiff_t>(kept);
+  std::partial_sort(matches.begin(), end, matches.end());
+  if (has_second_slots({matches.data(), kept})) {
+    std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
+      return a.label != b.label ? a.label < b.label : a.score < b.score;
+    });
+    const auto same = [](const Match& a, const Match& b) { return a.label == b.label; };
+    matches.erase(std::unique(matches.begin(), matches.end(), same), matches.end());
+    std::sort(matches.begin(), matches.end());
+  }
+  if (matches.size() > k) matches.resize(k);
+}
+
+// Collects slots, and hands them over with their scores.
+template <class Take>
+class Scorer {
+ public:
+  Scorer(const Store& store, std::span<const float> query, Take take) : store_(store), query_(query), take_(take) {}
+
+  void add(uint32_t slot) {
+    slots_[count_++] = slot;
+    if (count_ == slots_at_once) flush();
+  }
+  void flush() {
+    store_.scores(query_.data(), slots_, count_, scores_);
+    for (size_t i = 0; i < count_; ++i) take_(slots_[i], scores_[i]);
+    count_ = 0;
+  }
+
+ private:
+  const Store& store_;
+  const std::span<const float> query_;
+  Take take_;
+  uint32_t slots_[slots_at_once];
+  float scores_[slots_at_once];
+  size_t count_ = 0;
+};
+
+}  // namespace
+
+std::vector<Match> Index::State::rank(std::span<const float> query, size_t k, std::span<const Near> found) const {
+  std::vector<Match> matches;
+  matches.reserve(found.size());
+  Scorer scorer(store, query, [&](uint32_t slot, float score) { matches.push_back({nodes().label(slot), score}); });
+  for (const Near& near : found) {
+    if (nodes().live(near.slot)) scorer.add(near.slot);
+  }
+  scorer.flush();
+  keep_best(matches, k);
+  return matches;
+}
+
+Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
+                                         const SearchOptions& search_options) const {
+  const State& state = *state_;
+  RETURN_IF_ERROR(state.check(query));
+  const size_t live = state.live.load(std::memory_order_acquire);
+  const SlotSet* allowed = search_options.allowed;
+  const size_t matching = allowed == nullptr ? live : std::min(live, allowed->count());
+  if (k == 0 || matching == 0) return std::vector<Match>();
+  const size_t ef = std::max<size_t>(search_options.ef == 0 ? default_ef : search_options.ef, k);
+  Plan plan = search_options.plan;
+  if (plan == Plan::automatic) plan = choose_plan(ef, matching, live, allowed != nullptr);
+  // Every direction is as near to none as any other: only the labels decide.
+  const bool has_direction =
+      state.options.metric != Metric::cosine || std::any_of(query.begin(), query.end(), [](float x) { return x != 0; });
+  if (plan == Plan::scan || !has_direction) return exact_search(query, k, allowed);
+
+  const Epochs::Guard guard(state.epochs);
+  const Entry top = state.read_entry();
+  if (top.slot == no_slot) return exact_search(query, k, allowed);
+  Query prepared;
+  state.store.prepare(query.data(), prepared);
+  Walk walk(state.graph, state.store, state.slot_end.load(std::memory_order_acquire));
+  const Near from = walk.descend(prepared, top.slot, top.level, top.level == 0 ? 0 : 1);
+  const Gate gate(state.nodes(), Gate::Kind::live, allowed);
+  std::vector<Match> matches;
+  if (allowed == nullptr) {
+    const std::span<const Near> found = walk.nearest(prepared, from, 0, ef);
+    matches = state.rank(query, k, found);
+    const auto alive = static_cast<size_t>(
+        std::count_if(found.begin(), found.end(), [&](const Near& near) { return gate.open(near.slot); }));
+    if (!enough_live(alive, found.size()))
+      matches = state.rank(query, k, walk.nearest_gated(prepared, from, 0, ef, gate));
+  } else {
+    const uint64_t budget = matching;
+    const std::span<const Near> found = plan == Plan::two_hop ? walk.nearest_two_hop(prepared, from, ef, gate, budget)
+                                                              : walk.nearest_gated(prepared, from, 0, ef, gate, budget);
+    if (!walk.exhausted()) matches = state.rank(query, k, found);
+  }
+  // What cannot be reached is there all the same.
+  if (matches.size() < std::min(k, matching)) return exact_search(query, k, allowed);
+  return matches;
+}
+
+Plan Index::choose_plan(size_t ef, size_t matching, size_t live, bool filtered) {
+  if (ef >= matching) return Plan::scan;
+  if (!filtered) return Plan::gated;
+  return matching * 2 >= live ? Plan::gated : Plan::two_hop;
+}
+
+Result<std::vector<Match>> Index::exact_search(std::span<const float> query, size_t k, const SlotSet* allowed) const {
+  const State& state = *state_;
+  RETURN_IF_ERROR(state.check(query));
+  if (k == 0) return std::vector<Match>();
+  const Epochs::Guard guard(state.epochs);
+  // One more: an update may show a label twice.
+  Best best(k + 1);
+  Scorer scorer(state.store, query, [&](uint32_t slot, float score) { best.add({state.nodes().label(slot), score}); });
+  const auto look = [&](uint32_t slot) {
+    if (state.nodes().live(slot)) scorer.add(slot);
+  };
+  const auto end = static_cast<uint32_t>(state.slot_end.load(std::memory_order_acquire));
+  if (allowed != nullptr) {
+    allowed->for_each([&](uint32_t slot) {
+      if (slot < end) look(slot);
+    });
+  } else {
+    for (uint32_t slot = 0; slot < end; ++slot) look(slot);
+  }
+  scorer.flush();
+  std::vector<Match> matches = best.take();
+  keep_best(matches, k);
+  return matches;
+}
+
+Result<void> Index::scan(std::span<const float> query, uint32_t first, uint32_t last, float limit,
+                         std::vector<Match>& out) const {
+  const State& state = *state_;
+  RETURN_IF_ERROR(state.check(query));
+  const Epochs::Guard guard(state.epochs);
+  Scorer scorer(state.store, query, [&](uint32_t slot, float score) {
+    if (score <= limit) out.push_back({state.nodes().label(slot), score});
+  });
+  const auto end = static_cast<uint32_t>(std::min<uint64_t>(last, state.slot_end.load(std::memory_order_acquire)));
+  for (uint32_t slot = first; slot < end; ++slot) {
+    if (state.nodes().live(slot)) scorer.add(slot);
+  }
+  scorer.flush();
+  return {};
+}
+
+}  // namespace strata::hnsw

@@ -1,0 +1,203 @@
+#include "hnsw/walk.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace strata::hnsw {
+
+void Visited::begin(uint64_t end) {
+  const size_t words = (end + 63) / 64;
+  if (touched_.size() > words_.size() / 4) {
+    std::fill(words_.begin(), words_.end(), 0);
+  } else {
+    for (const uint32_t at : touched_) words_[at] = 0;
+  }
+  touched_.clear();
+  if (words_.size() < words) words_.resize(words);
+}
+
+struct Walk::Buffers {
+  Visited visited;
+  std::vector<uint32_t> links;
+  std::vector<uint32_t> further;
+  std::vector<uint32_t> slots;
+  std::vector<float> distances;
+  std::vector<Near> pool;
+  std::vector<Near> candidates;
+  std::vector<Near> results;
+};
+
+Walk::Buffers& Walk::buffers() {
+  thread_local Buffers buffers;
+  return buffers;
+}
+
+Walk::Walk(const Graph& graph, const Store& store, uint64_t slots)
+    : graph_(graph), store_(store), slots_(slots), buffers_(buffers()) {
+  const size_t width = graph.lowest_width();
+  if (buffers_.links.size() < width) {
+    buffers_.links.resize(width);
+    buffers_.further.resize(width);
+    buffers_.slots.resize(width);
+    buffers_.distances.resize(width);
+  }
+}
+
+Near Walk::descend(const Query& query, uint32_t at, uint32_t level, uint32_t last) {
+  Near best{store_.distance(query, at), at};
+  ++distances_;
+  std::vector<uint32_t>& links = buffers_.links;
+  std::vector<float>& distances = buffers_.distances;
+  for (uint32_t layer = level;; --layer) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      const uint32_t count = graph_.links(best.slot, layer, links.data());
+      store_.distances(query, links.data(), count, distances.data());
+      distances_ += count;
+      for (uint32_t i = 0; i < count; ++i) {
+        if (distances[i] < best.distance) {
+          best = {distances[i], links[i]};
+          moved = true;
+        }
+      }
+    }
+    if (layer == last) return best;
+  }
+}
+
+uint32_t Walk::unseen(const Query& query, uint32_t slot, uint32_t level) {
+  const uint32_t count = graph_.links(slot, level, buffers_.links.data());
+  uint32_t fresh = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t link = buffers_.links[i];
+    if (buffers_.visited.see(link)) buffers_.slots[fresh++] = link;
+  }
+  store_.distances(query, buffers_.slots.data(), fresh, buffers_.distances.data());
+  distances_ += fresh;
+  return fresh;
+}
+
+std::span<const Near> Walk::nearest(const Query& query, Near from, uint32_t level, size_t ef) {
+  // A sorted array: with a few hundred entries moving its tail is cheaper than two heaps. The top bit of a slot marks
+  // those whose neighbours were looked at; slots stay below it (State::max_slots).
+  constexpr uint32_t expanded = uint32_t{1} << 31;
+  buffers_.visited.begin(slots_);
+  buffers_.visited.see(from.slot);
+  std::vector<Near>& pool = buffers_.pool;
+  pool.resize(ef + 1);
+  pool[0] = from;
+  size_t size = 1;
+  for (size_t at = 0; at < size;) {
+    if ((pool[at].slot & expanded) != 0) {
+      ++at;
+      continue;
+    }
+    const uint32_t slot = pool[at].slot;
+    pool[at].slot |= expanded;
+    const uint32_t fresh = unseen(query, slot, level);
+    size_t next = at + 1;
+    for (uint32_t i = 0; i < fresh; ++i) {
+      const float distance = buffers_.distances[i];
+      if (size == ef && !(distance < pool[size - 1].distance)) continue;
+      Near* const begin = pool.data();
+      Near* const place = std::upper_bound(begin, begin + size, distance,
+                                           [](float value, const Near& near) { return value < near.distance; });
+      const size_t index = static_cast<size_t>(place - begin);
+      if (size < ef) ++size;
+      std::memmove(place + 1, place, (size - 1 - index) * sizeof(Near));
+      *place = {distance, buffers_.slots[i]};
+      next = std::min(next, index);
+    }
+    at = next;
+    if (at < size) graph_.prefetch_links(pool[at].slot & ~expanded);
+  }
+  for (size_t i = 0; i < size; ++i) pool[i].slot &= ~expanded;
+  return {pool.data(), size};
+}
+
+template <class Expand>
+std::span<const Near> Walk::run_gated(Near from, size_t ef, const Gate& gate, uint64_t budget, Expand expand) {
+  constexpr auto farther = [](const Near& a, const Near& b) { return b < a; };
+  std::vector<Near>& candidates = buffers_.candidates;
+  std::vector<Near>& results = buffers_.results;
+  candidates.assign(1, from);
+  results.clear();
+  if (gate.open(from.slot)) results.push_back(from);
+  buffers_.visited.begin(slots_);
+  buffers_.visited.see(from.slot);
+  const uint64_t last = budget > std::numeric_limits<uint64_t>::max() - distances_
+                            ? std::numeric_limits<uint64_t>::max()
+                            : distances_ + budget;
+  exhausted_ = false;
+  while (!candidates.empty()) {
+    if (results.size() == ef && results.front() < candidates.front()) break;
+    if (distances_ >= last) {
+      exhausted_ = true;
+      break;
+    }
+    std::pop_heap(candidates.begin(), candidates.end(), farther);
+    const uint32_t slot = candidates.back().slot;
+    candidates.pop_back();
+    const uint32_t fresh = expand(slot);
+    for (uint32_t i = 0; i < fresh; ++i) {
+      const Near near{buffers_.distances[i], buffers_.slots[i]};
+      if (results.size() == ef && !(near < results.front())) continue;
+      candidates.push_back(near);
+      std::push_heap(candidates.begin(), candidates.end(), farther);
+      if (!gate.open(near.slot)) continue;
+      results.push_back(near);
+      std::push_heap(results.begin(), results.end());
+      if (results.size() > ef) {
+        std::pop_heap(results.begin(), results.end());
+        results.pop_back();
+      }
+    }
+    if (!candidates.empty()) graph_.prefetch_links(candidates.front().slot);
+  }
+  std::sort_heap(results.begin(), results.end());
+  return results;
+}
+
+std::span<const Near> Walk::nearest_gated(const Query& query, Near from, uint32_t level, size_t ef, const Gate& gate,
+                                          uint64_t budget) {
+  return run_gated(from, ef, gate, budget, [&](uint32_t slot) { return unseen(query, slot, level); });
+}
+
+uint32_t Walk::unseen_two_hop(const Query& query, uint32_t slot, const Gate& gate) {
+  // As many as one hop of an unfiltered walk would give; with a third of them let through, the second hop is rare.
+  const uint32_t enough = graph_.lowest_width();
+  std::vector<uint32_t>& slots = buffers_.slots;
+  const uint32_t count = graph_.links(slot, 0, buffers_.links.data());
+  uint32_t fresh = 0;
+  uint32_t stopped = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t link = buffers_.links[i];
+    if (!buffers_.visited.see(link)) continue;
+    if (gate.open(link)) {
+      slots[fresh++] = link;
+    } else {
+      graph_.prefetch_links(link);
+      buffers_.links[stopped++] = link;
+    }
+  }
+  for (uint32_t i = 0; i < stopped && fresh < enough; ++i) {
+    const uint32_t more = graph_.links(buffers_.links[i], 0, buffers_.further.data());
+    for (uint32_t j = 0; j < more && fresh < enough; ++j) {
+      const uint32_t link = buffers_.further[j];
+      if (!buffers_.visited.seen(link) && gate.open(link)) {
+        buffers_.visited.see(link);
+        slots[fresh++] = link;
+      }
+    }
+  }
+  store_.distances(query, slots.data(), fresh, buffers_.distances.data());
+  distances_ += fresh;
+  return fresh;
+}
+
+std::span<const Near> Walk::nearest_two_hop(const Query& query, Near from, size_t ef, const Gate& gate,
+                                            uint64_t budget) {
+  return run_gated(from, ef, gate, budget, [&](uint32_t slot) { return unseen_two_hop(query, slot, gate); });
+}
+
+}  // namespace strata::hnsw

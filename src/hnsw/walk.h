@@ -1,0 +1,103 @@
+// Walk: from an entry point to the nodes that are nearest to a query.
+//
+// Purpose:       the searches of the graph: greedy descent, the walk that keeps the best ef in one sorted array, and
+// the
+//                walks that keep only what a gate lets through.
+// Ownership:     borrows; buffers are the thread's and are kept between calls.
+// Thread safety: any thread that is inside an epoch of the index.
+// Invariants:    a node's distance is computed once a walk.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "hnsw/graph.h"
+#include "hnsw/slot_set.h"
+#include "hnsw/store.h"
+
+namespace strata::hnsw {
+
+struct Near {
+  float distance = 0;
+  uint32_t slot = no_slot;
+  friend bool operator<(const Near& a, const Near& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+  }
+};
+
+// Which slots a walk has seen. Clearing costs what was seen, not what there is.
+class Visited {
+ public:
+  void begin(uint64_t end);
+  // False: it was seen before.
+  bool see(uint32_t slot) {
+    if (slot / 64 >= words_.size()) words_.resize(slot / 64 + 1);
+    uint64_t& word = words_[slot / 64];
+    const uint64_t bit = uint64_t{1} << (slot % 64);
+    if ((word & bit) != 0) return false;
+    if (word == 0) touched_.push_back(slot / 64);
+    word |= bit;
+    return true;
+  }
+  bool seen(uint32_t slot) const { return slot / 64 < words_.size() && (words_[slot / 64] >> (slot % 64) & 1) != 0; }
+
+ private:
+  std::vector<uint64_t> words_;
+  std::vector<uint32_t> touched_;
+};
+
+// What a walk may keep: what is linkable (for an insert), live, or live and allowed.
+class Gate {
+ public:
+  enum class Kind : uint8_t { linkable, live };
+  Gate(const Nodes& nodes, Kind kind, const SlotSet* allowed = nullptr)
+      : nodes_(nodes), kind_(kind), allowed_(allowed) {}
+
+  bool open(uint32_t slot) const {
+    if (allowed_ != nullptr && !allowed_->contains(slot)) return false;
+    return kind_ == Kind::live ? nodes_.live(slot) : nodes_.linkable(slot);
+  }
+
+ private:
+  const Nodes& nodes_;
+  const Kind kind_;
+  const SlotSet* const allowed_;
+};
+
+class Walk {
+ public:
+  Walk(const Graph& graph, const Store& store, uint64_t slots);
+
+  // From `at` down to layer `last`, each step to the nearest neighbour, while one is nearer.
+  Near descend(const Query& query, uint32_t at, uint32_t level, uint32_t last);
+  // The ef nearest of a layer, ascending; the view is good until the next walk of the thread.
+  std::span<const Near> nearest(const Query& query, Near from, uint32_t level, size_t ef);
+  // The ef nearest that the gate lets through, ascending. Stops after `budget` distances; then, or when nothing more
+  // can be reached, there may be fewer, and exhausted() tells that it was the budget.
+  std::span<const Near> nearest_gated(const Query& query, Near from, uint32_t level, size_t ef, const Gate& gate,
+                                      uint64_t budget = std::numeric_limits<uint64_t>::max());
+  // The same in the lowest layer through the gate's own members: neighbours that it stops are stepped over.
+  std::span<const Near> nearest_two_hop(const Query& query, Near from, size_t ef, const Gate& gate, uint64_t budget);
+  bool exhausted() const { return exhausted_; }
+  uint64_t distances() const { return distances_; }
+
+ private:
+  struct Buffers;
+  static Buffers& buffers();
+  // The neighbours of a slot that were not seen yet, and their distances.
+  uint32_t unseen(const Query& query, uint32_t slot, uint32_t level);
+  uint32_t unseen_two_hop(const Query& query, uint32_t slot, const Gate& gate);
+  template <class Expand>
+  std::span<const Near> run_gated(Near from, size_t ef, const Gate& gate, uint64_t budget, Expand expand);
+
+  const Graph& graph_;
+  const Store& store_;
+  const uint64_t slots_;
+  Buffers& buffers_;
+  bool exhausted_ = false;
+  uint64_t distances_ = 0;
+};
+
+}  // namespace strata::hnsw
