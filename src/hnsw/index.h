@@ -102,7 +102,7 @@ class Index {
   friend class Image;
   struct State;
   explicit Index(std::unique_ptr<State> state);
-  static Plan choose_plan(size_t ef, size_t matching, size_t live, bool filtered);
+  Plan choose_plan(size_t ef, size_t matching, size_t live, bool filtered) const;
 
   const std::unique_ptr<State> state_;
 };

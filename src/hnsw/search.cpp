@@ -140,9 +140,11 @@ Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
   return matches;
 }
 
-Plan Index::choose_plan(size_t ef, size_t matching, size_t live, bool filtered) {
+Plan Index::choose_plan(size_t ef, size_t matching, size_t live, bool filtered) const {
   if (ef >= matching) return Plan::scan;
   if (!filtered) return Plan::gated;
+  // The largest products of a set are far from one another: a walk from member to member misses some.
+  if (state_->options.metric == Metric::dot_product) return Plan::scan;
   return matching * 2 >= live ? Plan::gated : Plan::two_hop;
 }
 
