@@ -11,14 +11,18 @@ find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(pugixml REQUIRED)
 find_package(GTest REQUIRED)
+# In this order: gRPC's package leaves it to us to find protobuf.
+find_package(Protobuf REQUIRED)
+find_package(gRPC REQUIRED CONFIG)
 find_package(PkgConfig REQUIRED)
-# The prefix is not "zstd": its cached variables would be taken for those of RocksDB's Findzstd.
+# The prefixes are not the bare names: their cached variables would be taken for those of the Findzstd and Findre2 that
+# RocksDB and gRPC bring.
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(libutf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(libhwy REQUIRED IMPORTED_TARGET libhwy)
-pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(libre2 REQUIRED IMPORTED_TARGET re2)
 # No .pc file: a header and a library.
 find_library(STEMMER_LIBRARY stemmer REQUIRED)
 add_library(stemmer INTERFACE IMPORTED)

@@ -56,7 +56,7 @@ class Strata:
         line = self.process.stdout.readline()
         if not line.startswith("strata ready http="):
             sys.exit("strata did not start")
-        self.port = int(line.strip().rsplit(":", 1)[1])
+        self.port = int(line.split()[2].rsplit(":", 1)[1])
 
     def cpu_s(self):
         return stat_ticks(self.process.pid, False) / TICKS_PER_S

@@ -78,7 +78,7 @@ def start_hello(options, body_bytes):
 
 def start_strata(options, directory):
     port = free_port()
-    command = [f"{options.build}/strata", "start", "--database", directory, "--port", str(port), "--engine",
+    command = [f"{options.build}/strata", "start", "--database", directory, "--port", str(port), "--grpc-port", "0", "--engine",
                options.engine, "--io-threads", str(options.threads)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(port)

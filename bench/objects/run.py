@@ -32,7 +32,7 @@ class Server:
         line = self.process.stdout.readline()
         if not line.startswith("strata ready http="):
             sys.exit("the server did not start")
-        self.port = int(line.strip().rsplit(":", 1)[1])
+        self.port = int(line.split()[2].rsplit(":", 1)[1])
 
     def connection(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)

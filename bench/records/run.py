@@ -96,7 +96,7 @@ class Strata(Peer):
     def __init__(self, arguments, directory, mode, *options):
         port = free_port()
         super().__init__(" ".join(("strata", *options)),
-                         [arguments.strata, "start", "--port", str(port), "--database", f"{directory}/data", *options], port, directory)
+                         [arguments.strata, "start", "--port", str(port), "--grpc-port", "0", "--database", f"{directory}/data", *options], port, directory)
         self.mode = mode
         self.keys = arguments.keys
         if mode == "get":

@@ -37,7 +37,7 @@ class Strata:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [arguments.strata, "start", "--port", str(self.port), "--database", f"{directory}/data", *options]
+        command = [arguments.strata, "start", "--port", str(self.port), "--grpc-port", "0", "--database", f"{directory}/data", *options]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             try:

@@ -30,8 +30,8 @@ constexpr const char* sources_text =
     "commas, or by api-keys in the file; never by a flag, which every user of the machine could read. Without keys\n"
     "every caller may do everything, and the server listens on loopback alone unless --insecure is given.\n"
     "\n"
-    "When it serves, the line `strata ready http=ADDRESS:PORT` is written to standard output. SIGTERM and SIGINT\n"
-    "finish the requests in flight and end; a second one ends at once.\n"
+    "When it serves, the line `strata ready http=ADDRESS:PORT grpc=ADDRESS:PORT` is written to standard output.\n"
+    "SIGTERM and SIGINT finish the requests in flight and end; a second one ends at once.\n"
     "\n";
 
 // CLI11's own, but for descriptions behind one column and no "REQUIRED"/"x N" noise.

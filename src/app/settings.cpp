@@ -127,9 +127,10 @@ Result<void> set_backup_root(Settings& settings, Values values) {
   return {};
 }
 
-Result<void> set_follow_ca(Settings& settings, Values values) {
+template <auto member>
+Result<void> set_file(Settings& settings, Values values) {
   if (values[0].empty()) return bad_value(values[0], "a file");
-  settings.follow_ca = values[0];
+  settings.*member = values[0];
   return {};
 }
 
@@ -146,6 +147,8 @@ Result<void> set_log_level(Settings& settings, Values values) {
   settings.log_level = *level;
   return {};
 }
+
+constexpr uint16_t default_grpc_port = 50'051;
 
 constexpr std::string_view storage = "Storage";
 constexpr std::string_view network = "Network";
@@ -181,14 +184,18 @@ constexpr OptionRow rows[] = {
 
     {"bind", 0, OptionKind::value, network, "ADDRESS", "Listen here [127.0.0.1]", set_bind},
     {"port", 'p', OptionKind::value, network, "PORT", "HTTP; 0: a free one [8080]", set_integer<&S::port, 0, 65'535>},
-    {"grpc-port", 0, OptionKind::value, network, "PORT", "Kept for gRPC: nothing listens there in this version [50051]",
+    {"grpc-port", 0, OptionKind::value, network, "PORT", "gRPC; 0: a free one [50051; with port 0: a free one]",
      set_integer<&S::grpc_port, 0, 65'535>},
+    {"grpc-tls-cert", 0, OptionKind::value, network, "FILE", "gRPC over TLS with this certificate chain (PEM)",
+     set_file<&S::grpc_tls_cert>},
+    {"grpc-tls-key", 0, OptionKind::value, network, "FILE", "The private key of that certificate (PEM)",
+     set_file<&S::grpc_tls_key>},
     {"io-threads", 0, OptionKind::value, network, "N", "0: one a core [0]", set_integer<&S::io_threads, 0, 256>},
 
     {"follow", 0, OptionKind::value, replication, "URL", "Be a read-only copy of the server at http[s]://HOST:PORT",
      set_follow},
     {"follow-ca", 0, OptionKind::value, replication, "FILE",
-     "Certificates to trust of a leader with https [the system's]", set_follow_ca},
+     "Certificates to trust of a leader with https [the system's]", set_file<&S::follow_ca>},
     {"follow-key", 0, OptionKind::secret, replication, "", "", set_follow_key},
 
     {"auth", 0, OptionKind::value, security, "MODE", "Users and permissions: only false in this version [false]",
@@ -291,6 +298,10 @@ Result<Settings> resolve(const Sources& sources) {
     if (Result<void> set = row.set(settings, *values); !set.ok()) {
       return Error(ErrorCode::invalid_argument, fmt::format("{}: {}", where, set.error().message()));
     }
+  }
+  if (!settings.grpc_port) settings.grpc_port = settings.port == 0 ? 0 : default_grpc_port;
+  if (settings.grpc_tls_cert.empty() != settings.grpc_tls_key.empty()) {
+    return Error(ErrorCode::invalid_argument, "grpc-tls-cert and grpc-tls-key go together; one of them is missing");
   }
   if (settings.port == settings.grpc_port && settings.port != 0) {
     return Error(ErrorCode::invalid_argument, fmt::format("port and grpc-port differ; both are {}", settings.port));

@@ -40,7 +40,11 @@ struct Settings {
 
   std::string bind = "127.0.0.1";
   uint16_t port = 8080;
-  uint16_t grpc_port = 50051;
+  // 50051, where port is 0 another free one.
+  std::optional<uint16_t> grpc_port;
+  // PEM files; both or neither.
+  std::string grpc_tls_cert;
+  std::string grpc_tls_key;
   int64_t io_threads = 0;
 
   bool insecure = false;

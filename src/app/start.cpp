@@ -9,9 +9,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <thread>
 
 #include "app/config_file.h"
 #include "app/engine_metrics.h"
+#include "app/grpc_door.h"
 #include "app/log_metrics.h"
 #include "app/service_manager.h"
 #include "app/signals.h"
@@ -77,7 +79,7 @@ size_t connections_within_limit(size_t wanted) {
 // What a server is made of, in the order in which it is built; taken apart in reverse.
 class Program {
  public:
-  explicit Program(const Settings& settings) : settings_(settings), status_(version_number()) {}
+  explicit Program(const Settings& settings) : settings_(settings), status_(version_number()), grpc_(settings) {}
 
   Result<void> open_store();
   // Clears what a crash left, makes those that were asked for, starts the services. invalid_argument: not a name.
@@ -110,6 +112,7 @@ class Program {
   rest::Services services_;
   std::unique_ptr<rest::Dispatcher> dispatcher_;
   std::unique_ptr<rest::Server> server_;
+  GrpcDoor grpc_;
 };
 
 Result<void> Program::open_store() {
@@ -229,15 +232,20 @@ Result<void> Program::serve() {
   dispatcher_ = std::make_unique<rest::Dispatcher>(rest::all_routes(), services_, metrics_, std::move(options));
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
+  rpc::Services grpc;
+  grpc.replica = replica_.get();
+  grpc.is_ready = [this] { return status_.readiness().ready; };
+  RETURN_IF_ERROR(grpc_.start(grpc, metrics_));
   document_indexes_->start();
   RETURN_IF_ERROR(replica_->start());
   status_.set_started();
 
   const bool ipv6 = settings_.bind.find(':') != std::string::npos;
-  const std::string address =
-      fmt::format("{}{}{}:{}", ipv6 ? "[" : "", settings_.bind, ipv6 ? "]" : "", server_->port());
-  log::info("ready", {{"http", address}, {"keys", settings_.api_keys.size()}});
-  fmt::print("strata ready http={}\n", address);
+  const std::string host = ipv6 ? fmt::format("[{}]", settings_.bind) : settings_.bind;
+  const std::string http = fmt::format("{}:{}", host, server_->port());
+  const std::string grpc_address = fmt::format("{}:{}", host, grpc_.port());
+  log::info("ready", {{"http", http}, {"grpc", grpc_address}, {"keys", settings_.api_keys.size()}});
+  fmt::print("strata ready http={} grpc={}\n", http, grpc_address);
   std::fflush(stdout);
   tell_service_manager("READY=1");
   return {};
@@ -245,7 +253,11 @@ Result<void> Program::serve() {
 
 bool Program::stop() {
   tell_service_manager("STOPPING=1");
-  const bool ended = server_->stop();
+  // Both doors at once: together they have drain-timeout-ms.
+  bool grpc_ended = false;
+  std::thread grpc([&] { grpc_ended = grpc_.stop(); });
+  const bool http_ended = server_->stop();
+  grpc.join();
   replica_->stop();
   tasks_.stop();
   document_backups_->stop();
@@ -257,7 +269,7 @@ bool Program::stop() {
       log::error("the last writes may not be on disk", {{"error", synced.error().message()}});
     }
   }
-  return ended;
+  return http_ended && grpc_ended;
 }
 
 void log_settings(const Settings& settings) {
@@ -265,7 +277,6 @@ void log_settings(const Settings& settings) {
                          {"engine", settings.engine == EngineKind::memory ? "memory" : "rocksdb"},
                          {"database", settings.engine == EngineKind::memory ? std::string_view() : settings.database},
                          {"durability", settings.sync_commits ? "sync" : "async"}});
-  log::info("nothing listens on the gRPC port in this version", {{"grpc_port", settings.grpc_port}});
   if (!is_loopback(settings.bind) && settings.api_keys.empty()) {
     log::warning("every host that reaches this address may read and write everything: no keys are set",
                  {{"bind", settings.bind}});

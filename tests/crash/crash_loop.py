@@ -64,7 +64,7 @@ class Server:
             if code == -signal.SIGKILL:
                 raise Killed()
             raise AssertionError("the server did not start: exit code %s" % code)
-        self.port = int(line.rsplit(":", 1)[1])
+        self.port = int(line.split()[2].rsplit(":", 1)[1])
 
     def kill(self, number=signal.SIGKILL):
         self.process.send_signal(number)

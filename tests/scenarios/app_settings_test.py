@@ -33,7 +33,7 @@ def test_version_and_help():
     top = run("--help")
     assert top.returncode == 0 and "start" in top.stdout and "Exit codes" in top.stdout
     start = run("start", "--help").stdout
-    for word in ("--database", "--grpc-port", "nothing listens there", "STRATA_API_KEYS", "SIGTERM"):
+    for word in ("--database", "--grpc-port", "--grpc-tls-cert", "STRATA_API_KEYS", "SIGTERM"):
         assert word in start
 
 
@@ -190,14 +190,14 @@ def test_a_port_that_is_taken():
     assert ended.returncode == 5
 
 
-def test_grpc_port_is_kept_but_closed():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with Server("--grpc-port", str(port), engine="memory") as server:
-        assert f"grpc_port={port}" in server.log()
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
+def test_the_grpc_port():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ended = run("start", "--engine", "memory", "--port", "0", "--grpc-port", str(other.getsockname()[1]))
+        assert ended.returncode == 5
+        assert "cannot listen" in ended.stderr and "gRPC" in ended.stderr
     assert "differ" in refused("--port", "7000", "--grpc-port", "7000")
+    assert "go together" in refused("--grpc-tls-cert", "cert.pem")
+    assert "go together" in refused("--grpc-tls-key", "key.pem")
 
 
 def test_limits_reach_the_server():

@@ -84,6 +84,7 @@ class Server:
         self.environment = environment or {}
         self.process = None
         self.port = None
+        self.grpc_port = None
         self.output = []
         if start:
             self.start()
@@ -92,6 +93,8 @@ class Server:
         options = ["--engine", self.engine, "--database", str(self.directory / "data")]
         if "--port" not in self.arguments:
             options += ["--port", "0"]
+        if "--grpc-port" not in self.arguments:
+            options += ["--grpc-port", "0"]
         return [binary(), "start", *options, *self.arguments]
 
     def start(self, timeout_s=60):
@@ -114,7 +117,9 @@ class Server:
                 self.process.wait()
                 raise AssertionError(f"the server ended with {self.process.returncode}:\n" + self.log())
             if line.startswith(READY):
-                self.port = int(line.strip().rsplit(":", 1)[1])
+                _, _, http_address, grpc_address = line.split()
+                self.port = int(http_address.rsplit(":", 1)[1])
+                self.grpc_port = int(grpc_address.rsplit(":", 1)[1])
                 return self
 
     def _read(self, process, lines):

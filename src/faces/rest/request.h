@@ -10,29 +10,24 @@
 //                %00 included.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/cancellation.h"
 #include "base/result.h"
+#include "service/permission.h"
 
 namespace strata::rest {
 
 enum class Method : uint8_t { get, head, post, put, delete_, patch, options, other };
 std::string_view method_name(Method method);
 
-enum class Permission : uint8_t { none, read, write, admin };
-
-// Who calls. `name` is empty for an anonymous caller (no keys are configured, or the route is open).
-struct Caller {
-  std::string_view name;
-  Permission permission = Permission::none;
-};
+using service::Caller;
+using service::Permission;
 
 struct HeaderField {
   std::string_view name;
@@ -51,30 +46,6 @@ class BodyReader {
   // Errors, final: payload_too_large, request_timeout, invalid_argument (broken framing or compression),
   // operation_cancelled (the client is gone).
   virtual Result<size_t> read(std::span<char> into) = 0;
-};
-
-// Tells a handler that runs long to stop: the client is gone, the deadline is over, or the server ends.
-class Cancellation {
- public:
-  bool requested() const { return requested_; }
-  // One at a time; runs at once if it was requested already. An empty function takes it back.
-  void on_request(std::function<void()> callback) {
-    callback_ = std::move(callback);
-    if (requested_ && callback_) std::exchange(callback_, nullptr)();
-  }
-  void request() {
-    if (requested_) return;
-    requested_ = true;
-    if (callback_) std::exchange(callback_, nullptr)();
-  }
-  void clear() {
-    requested_ = false;
-    callback_ = nullptr;
-  }
-
- private:
-  bool requested_ = false;
-  std::function<void()> callback_;
 };
 
 class Request {
