@@ -10,6 +10,7 @@ find_package(ZLIB REQUIRED)
 find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(pugixml REQUIRED)
+find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(GTest REQUIRED)
 # In this order: gRPC's package leaves it to us to find protobuf.
 find_package(Protobuf REQUIRED)

@@ -12,7 +12,7 @@ import sys
 
 # Part of src/ -> what it may include besides itself. A part is the longest of these names that a path starts with.
 BELOW_LAYERS = ("base", "tuple", "kv")
-ALGORITHMS = ("hnsw", "text", "archive", "wasm")
+ALGORITHMS = ("hnsw", "text", "archive", "wasm", "math")
 # Places outside the store: they know nothing of keys or protocols of ours either.
 OUTSIDE = ("blobs",)
 LAYERS = ("layers/records", "layers/documents", "layers/vectors", "layers/files")
@@ -25,6 +25,8 @@ ALLOWED = {
     "kv": ("base", "tuple"),
     **{engine: BELOW_LAYERS for engine in ENGINES},
     **{part: ("base",) for part in ALGORITHMS + OUTSIDE},
+    # The distances of searches are those of computations.
+    "math": ("base", "hnsw"),
     **{layer: BELOW_LAYERS + ALGORITHMS for layer in LAYERS},
     "service": BELOW_LAYERS + LAYERS + ALGORITHMS + OUTSIDE,
     "faces/rest": ("base", "tuple", "service"),
