@@ -62,7 +62,7 @@ Result<void> Blocks::open_file() {
 Result<std::byte*> Blocks::map_block(size_t index) {
   if (file_backed()) {
     if (file_ < 0) RETURN_IF_ERROR(open_file());
-    const off_t offset = static_cast<off_t>(index * block_bytes_);
+    const off_t offset = static_cast<off_t>((index - adopted_blocks_) * block_bytes_);
     // Room is taken before the mapping is written: a full disk is an error here and a SIGBUS there.
     if (const int error = posix_fallocate(file_, offset, static_cast<off_t>(block_bytes_)); error != 0) {
       errno = error;
@@ -92,6 +92,18 @@ void Blocks::append(std::byte* block) {
   // After the entry: who sees the table sees the block, and a slot is told to others only later.
   table_.store(tables_.back().get(), std::memory_order_release);
   capacity_.store(blocks_ * slots_per_block(), std::memory_order_release);
+}
+
+Result<void> Blocks::adopt(int file, uint64_t offset, uint64_t count) {
+  STRATA_ASSERT(blocks_ == 0);
+  for (; blocks_ * slots_per_block() < count; ++adopted_blocks_) {
+    const auto at = static_cast<off_t>(offset + blocks_ * block_bytes_);
+    void* block = mmap(nullptr, block_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, at);
+    if (block == MAP_FAILED) return failed("cannot map the image");
+    append(static_cast<std::byte*>(block));
+  }
+  adopted_ = count;
+  return {};
 }
 
 Result<void> Blocks::grow(uint64_t end) {

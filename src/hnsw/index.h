@@ -37,8 +37,8 @@ class Index {
   // invalid_argument: an option outside its bounds (types.h).
   static Result<std::unique_ptr<Index>> create(const Options& options);
   // An image that Image::write made: validated, every section by its checksum. `expected` must be what the image was
-  // made with (but for directory, ef_construction and seed, which are taken from it); corruption otherwise. The rows
-  // stay in the image's file, mapped: it may be unlinked, but not changed.
+  // made with (dimension, metric, quantization, m); corruption otherwise. The rows stay in the image's file, mapped: it
+  // may be unlinked, but not changed.
   static Result<std::unique_ptr<Index>> open(const std::string& path, const Options& expected);
   ~Index();
   Index(const Index&) = delete;
@@ -95,11 +95,12 @@ class Index {
   Memory memory() const;
 
   // What the index holds at this moment, to be written while searches, inserts and removes go on. It waits for the
-  // inserts and removes that are running, and copies 16 bytes a vector; one image at a time.
+  // inserts and removes that are running, and copies 9 bytes a vector.
   Result<std::unique_ptr<Image>> begin_image() const;
 
  private:
   friend class Image;
+  friend class ImageReader;
   struct State;
   explicit Index(std::unique_ptr<State> state);
   Plan choose_plan(size_t ef, size_t matching, size_t live, bool filtered) const;
@@ -107,7 +108,8 @@ class Index {
   const std::unique_ptr<State> state_;
 };
 
-// The state of an index at one moment. While it lives, slots of removed vectors are not used again.
+// The state of an index at one moment. The index outlives it; while it lives, slots of removed vectors are not used
+// again.
 class Image {
  public:
   ~Image();

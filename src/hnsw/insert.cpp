@@ -115,7 +115,7 @@ void Index::State::select(std::span<const Near> candidates, uint32_t most, std::
 
 void Index::State::link_back(uint32_t slot, uint32_t level, uint32_t to) {
   InsertBuffers& buffers = insert_buffers();
-  buffers.links.resize(graph.lowest_width());
+  buffers.links.resize(graph.lowest_width() + 1);
   buffers.distances.resize(graph.lowest_width() + 1);
   const std::lock_guard lock(graph.lock_of(slot));
   const uint32_t width = graph.width(level);
@@ -125,8 +125,7 @@ void Index::State::link_back(uint32_t slot, uint32_t level, uint32_t to) {
     graph.append_link(slot, level, count, to);
     return;
   }
-  buffers.links.push_back(to);
-  ++count;
+  buffers.links[count++] = to;
   store.prepare(slot, buffers.query);
   store.distances(buffers.query, buffers.links.data(), count, buffers.distances.data());
   buffers.candidates.clear();

@@ -38,6 +38,11 @@ Result<void> Store::grow(uint64_t end) {
   return rows_.grow(end);
 }
 
+Result<void> Store::adopt_rows(int file, uint64_t offset, uint64_t count) {
+  if (coded_) RETURN_IF_ERROR(codes_.grow(count));
+  return rows_.adopt(file, offset, count);
+}
+
 int8_t* Store::room_for_codes(Query& query) const {
   query.codes_.resize(round_up(code_bytes_, alignment) + alignment);
   const auto at = reinterpret_cast<uintptr_t>(query.codes_.data());

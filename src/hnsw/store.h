@@ -51,6 +51,12 @@ class Store {
   // The exact scores of slots.
   void scores(const float* values, const uint32_t* slots, size_t count, float* out) const;
 
+  // For images.
+  std::byte* code(uint32_t slot) const { return codes_.at(slot); }
+  size_t row_block_bytes() const { return rows_.block_bytes(); }
+  uint64_t rows_per_block() const { return rows_.slots_per_block(); }
+  Result<void> adopt_rows(int file, uint64_t offset, uint64_t count);
+
   size_t code_stride() const { return codes_.stride(); }
   size_t row_bytes() const { return rows_.stride(); }
   bool rows_in_file() const { return rows_.file_backed(); }
