@@ -12,7 +12,9 @@ namespace {
 
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
-Result<std::vector<documents::MergeRecord>> prepare_records(const MergeRequest& request, size_t limit_bytes) {
+// Their texts are views of the request or of the arena.
+Result<std::vector<documents::MergeRecord>> prepare_records(const MergeRequest& request, Arena& arena,
+                                                            size_t limit_bytes) {
   if (request.records.size() > max_merge_records) {
     return invalid(fmt::format("records has {} entries, at most {} are possible: send smaller pages",
                                request.records.size(), max_merge_records));
@@ -25,9 +27,9 @@ Result<std::vector<documents::MergeRecord>> prepare_records(const MergeRequest& 
   records.reserve(request.records.size());
   for (const DocumentInsert& record : request.records) {
     RETURN_IF_ERROR(documents::validate_document_key(record.key, "the key of a record"));
-    auto text = documents::minify_document(record.json, limit_bytes);
+    auto text = documents::minify_document(record.json, arena, limit_bytes);
     if (!text.ok()) return documents::about_document(record.key, text.error());
-    records.push_back({record.key, *std::move(text)});
+    records.push_back({record.key, *text});
   }
   std::ranges::sort(records, {}, &documents::MergeRecord::key);
   return records;
@@ -47,7 +49,8 @@ void add(MergeAnswer& answer, documents::MergeOutcome&& outcome) {
 
 Result<MergeAnswer> Documents::merge(const Context& context, const MergeRequest& request) {
   const int64_t begin_us = options_.clock->steady_us();
-  const auto records = prepare_records(request, document_limit_bytes());
+  Arena arena;
+  const auto records = prepare_records(request, arena, document_limit_bytes());
   if (!records.ok()) return after_tables(context, std::span(&request.table, 1), records.error());
   const size_t transaction_bytes = database_.engine().limits().transaction_bytes;
   documents::MergeRequest page{.records = *records,

@@ -166,11 +166,11 @@ Result<documents::Batch> Documents::prepare(const TableBatch& table) const {
   batch.inserts.reserve(table.inserts.size());
   for (const DocumentInsert& insert : table.inserts) {
     RETURN_IF_ERROR(documents::validate_document_key(insert.key, "the key of an insert"));
-    auto text = documents::minify_document(insert.json, limit);
+    auto text = documents::minify_document(insert.json, batch.arena, limit);
     if (!text.ok()) return documents::about_document(insert.key, text.error());
     bytes += text->size();
     if (bytes > database_.engine().limits().transaction_bytes) return ErrorCode::transaction_too_large;
-    batch.inserts.push_back({insert.key, *std::move(text)});
+    batch.inserts.push_back({insert.key, *text});
   }
   batch.transforms.reserve(table.transforms.size());
   for (const DocumentTransform& transform : table.transforms) {

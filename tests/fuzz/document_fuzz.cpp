@@ -17,9 +17,10 @@ namespace documents = strata::documents;
 
 // What was accepted is accepted again, as it is, and reads back as the same tree.
 void fuzz_document(BytesView json) {
-  const auto text = documents::minify_document(json);
+  strata::Arena arena;
+  const auto text = documents::minify_document(json, arena);
   if (!text.ok()) return;
-  const auto again = documents::minify_document(*text);
+  const auto again = documents::minify_document(*text, arena);
   STRATA_ASSERT(again.ok() && *again == *text);
   const documents::Value tree = *documents::parse_stored_value(*text);
   Bytes written;
@@ -30,13 +31,15 @@ void fuzz_document(BytesView json) {
 
 // The pieces of a document that stands in a body are the document.
 void fuzz_pieces(BytesView json) {
-  if (!documents::minify_document(json).ok()) return;
+  strata::Arena arena;
+  const auto whole = documents::minify_document(json, arena);
+  if (!whole.ok()) return;
   Bytes body = "{\"inserts\":{\"k\":";
   body.append(json);
   body += "}}";
   const auto parsed = strata::rest::parse_table_batch("t", body);
   STRATA_ASSERT(parsed.ok() && parsed->tables[0].inserts.size() == 1);
-  STRATA_ASSERT(*documents::minify_document(parsed->tables[0].inserts[0].json) == *documents::minify_document(json));
+  STRATA_ASSERT(*documents::minify_document(parsed->tables[0].inserts[0].json, arena) == *whole);
 }
 
 // op NUL path NUL value NUL document
@@ -47,7 +50,8 @@ void fuzz_transform(BytesView input) {
     input.remove_prefix(std::min(input.size(), part.size() + 1));
   }
   const auto operation = documents::make_transform_operation(parts[0], parts[1], parts[2]);
-  const auto text = documents::minify_document(parts[3]);
+  strata::Arena arena;
+  const auto text = documents::minify_document(parts[3], arena);
   if (!operation.ok() || !text.ok()) return;
   documents::Value tree = *documents::parse_stored_value(*text);
   documents::TransformContext context{.now = "2026-01-01T00:00:00.000000Z"};
@@ -57,7 +61,7 @@ void fuzz_transform(BytesView input) {
   }
   Bytes written;
   documents::append_json(written, tree);
-  STRATA_ASSERT(documents::depth_of(tree) > documents::max_document_depth || documents::minify_document(written).ok());
+  STRATA_ASSERT(documents::depth_of(tree) > documents::max_document_depth || documents::minify_document(written, arena).ok());
 }
 
 // schema NUL document

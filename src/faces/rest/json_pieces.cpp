@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/json_text.h"
 #include "base/parse_number.h"
 
 namespace strata::rest {
@@ -21,22 +22,10 @@ void skip_blanks(BytesView text, size_t& at) {
   while (at < text.size() && is_blank(text[at])) ++at;
 }
 
-// From the opening quote to behind the closing one.
-bool skip_string(BytesView text, size_t& at) {
-  for (++at; at < text.size(); ++at) {
-    if (text[at] == '"') {
-      ++at;
-      return true;
-    }
-    if (text[at] == '\\') ++at;
-  }
-  return false;
-}
-
 // Brackets are counted, not matched: who parses the piece sees what is wrong with it.
 bool skip_value(BytesView text, size_t& at) {
   if (at == text.size()) return false;
-  if (text[at] == '"') return skip_string(text, at);
+  if (text[at] == '"') return skip_json_string(text, at);
   if (text[at] != '{' && text[at] != '[') {
     const size_t begin = at;
     while (at < text.size() && !is_blank(text[at]) && text[at] != ',' && text[at] != ']' && text[at] != '}') ++at;
@@ -46,7 +35,7 @@ bool skip_value(BytesView text, size_t& at) {
   while (at < text.size()) {
     switch (text[at]) {
       case '"':
-        if (!skip_string(text, at)) return false;
+        if (!skip_json_string(text, at)) return false;
         continue;
       case '{':
       case '[':
@@ -168,7 +157,7 @@ Result<std::vector<JsonMember>> split_json_object(BytesView json, Arena& arena, 
   bool ended = at < json.size() && json[at] == '}';
   while (!ended) {
     const size_t name_begin = at;
-    if (at == json.size() || json[at] != '"' || !skip_string(json, at)) return malformed(what);
+    if (at == json.size() || json[at] != '"' || !skip_json_string(json, at)) return malformed(what);
     const auto name = unescape(json.substr(name_begin + 1, at - name_begin - 2), arena);
     if (!name) return malformed(what);
     skip_blanks(json, at);
@@ -227,7 +216,7 @@ Result<void> take_json_pieces(BytesView json, std::span<const std::string_view> 
 Result<BytesView> json_piece_string(BytesView json, Arena& arena, std::string_view what) {
   size_t at = 0;
   if (json.empty() || json[0] != '"') return invalid(fmt::format("{} must be a string", what));
-  if (!skip_string(json, at) || at != json.size()) return malformed(what);
+  if (!skip_json_string(json, at) || at != json.size()) return malformed(what);
   const auto text = unescape(json.substr(1, json.size() - 2), arena);
   if (!text) return malformed(what);
   return *text;

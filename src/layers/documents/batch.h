@@ -1,7 +1,7 @@
 // Batch: what one request changes in one table.
 //
 // Purpose:       deletes, then inserts, then transforms; the outcome for each key is made in memory and written once.
-// Ownership:     keys are views of the request; texts and operations are the batch's own.
+// Ownership:     keys and texts are views of the request or of the batch's arena; operations are the batch's own.
 // Thread safety: a Batch is constant once made: a transaction that is tried again applies it again.
 // Invariants:    all of it or nothing (the transaction's promise). A document that a transform meets is the one that
 //                the batch's own deletes and inserts leave.
@@ -10,6 +10,7 @@
 
 #include <vector>
 
+#include "base/arena.h"
 #include "layers/documents/document_text.h"
 #include "layers/documents/documents.h"
 #include "layers/documents/schema.h"
@@ -19,7 +20,7 @@ namespace strata::documents {
 
 struct Insert {
   BytesView key;
-  Bytes text;  // minified
+  BytesView text;  // minified
 };
 
 struct Transform {
@@ -33,6 +34,8 @@ struct Batch {
   std::vector<BytesView> deletes;
   std::vector<Insert> inserts;  // no key twice
   std::vector<Transform> transforms;
+  // Of texts that are not as they came.
+  Arena arena = {};
 
   bool empty() const { return deletes.empty() && inserts.empty() && transforms.empty(); }
 };

@@ -86,7 +86,8 @@ Result<std::optional<BackupItem>> BackupReader::next() {
 Result<void> BackupReader::check(const BackupItem& item) {
   if (!validate_document_key(item.key).ok()) return frames_.broken("a key that no document has");
   if (item.text) {
-    const auto text = minify_document(*item.text);
+    Arena blanks;
+    const auto text = minify_document(*item.text, blanks);
     if (!text.ok() || *text != *item.text) return frames_.broken("a document that is not such JSON as is stored");
   }
   if (item.is_change) return {};

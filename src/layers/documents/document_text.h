@@ -2,8 +2,8 @@
 //
 // Purpose:       a document is one JSON object. It is stored as the text that came, without the blanks between its
 //                tokens; strings and numbers keep their bytes.
-// Ownership:     what is returned owns its bytes, but for parsed elements: those live in a parser of the thread until
-//                the thread parses again, so nobody waits while holding one.
+// Ownership:     a minified text is a view of what came or of the caller's arena. Parsed elements live in a parser of
+//                the thread until the thread parses again, so nobody waits while holding one.
 // Thread safety: pure functions; each thread has its parser.
 // Invariants:    what minify_document accepts: UTF-8; nested at most max_document_depth deep, the object itself
 //                counted; no name twice in an object; numbers that fit int64, uint64 or a finite double.
@@ -12,6 +12,7 @@
 
 #include <simdjson.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/result.h"
 
@@ -24,8 +25,8 @@ inline constexpr size_t max_document_key_bytes = 1'024;
 // 1 to max_document_key_bytes of UTF-8. The message begins with `what`.
 Result<void> validate_document_key(BytesView key, std::string_view what = "key");
 
-// The text to store. `limit_bytes` counts what comes out.
-Result<Bytes> minify_document(BytesView json, size_t limit_bytes = max_document_bytes);
+// The text to store: `json` itself where it holds no blanks, else in the arena. `limit_bytes` counts what comes out.
+Result<BytesView> minify_document(BytesView json, Arena& arena, size_t limit_bytes = max_document_bytes);
 
 // Text that was checked before: a broken one is corruption.
 Result<simdjson::dom::element> parse_stored(BytesView text);

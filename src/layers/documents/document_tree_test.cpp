@@ -8,7 +8,8 @@ namespace strata::documents {
 namespace {
 
 std::string error_of(BytesView json, size_t limit = max_document_bytes) {
-  const auto text = minify_document(json, limit);
+  Arena arena;
+  const auto text = minify_document(json, arena, limit);
   return text.ok() ? "" : std::string(text.error().message());
 }
 
@@ -30,9 +31,19 @@ std::string rewritten(BytesView json) {
 }
 
 TEST(DocumentText, KeepsEveryByteButTheBlanksBetweenTokens) {
-  const auto text = minify_document(" {\n \"a b\" :\t[ 1.50 , -0, 1E5,\"\\u0041 \\\" \\n\" ] , \"ü\":{ }\r} ");
+  Arena arena;
+  const auto text = minify_document(" {\n \"a b\" :\t[ 1.50 , -0, 1E5,\"\\u0041 \\\" \\n\" ] , \"ü\":{ }\r} ", arena);
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(*text, "{\"a b\":[1.50,-0,1E5,\"\\u0041 \\\" \\n\"],\"ü\":{}}");
+}
+
+TEST(DocumentText, ATextWithoutBlanksIsNotCopied) {
+  const BytesView json = R"({"a b":" \\\" ","c":[1,{"d":"\\"}]})";
+  Arena arena;
+  const auto text = minify_document(json, arena);
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(text->data(), json.data());
+  EXPECT_EQ(*text, json);
 }
 
 TEST(DocumentText, RefusesWhatIsNoDocument) {
@@ -73,8 +84,9 @@ TEST(DocumentText, SizeIsThatOfTheMinifiedText) {
   EXPECT_EQ(error_of("{\"a\":1}", 7), "");
   EXPECT_EQ(error_of("{ \"a\" : 1 }  ", 7), "");
   EXPECT_EQ(error_of("{\"a\":12}", 7), "has 8 bytes, at most 7 are possible");
-  EXPECT_EQ(minify_document("{\"a\":12}", 7).error().code(), ErrorCode::payload_too_large);
-  EXPECT_EQ(minify_document("{" + std::string(100, ' ') + "}", 7).error().code(), ErrorCode::payload_too_large);
+  Arena arena;
+  EXPECT_EQ(minify_document("{\"a\":12}", arena, 7).error().code(), ErrorCode::payload_too_large);
+  EXPECT_EQ(minify_document("{" + std::string(100, ' ') + "}", arena, 7).error().code(), ErrorCode::payload_too_large);
 }
 
 TEST(DocumentText, Keys) {

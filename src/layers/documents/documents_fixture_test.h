@@ -43,7 +43,7 @@ class DocumentsTest : public testing::Test {
   }
   void put(BytesView key, BytesView json) {
     Batch batch;
-    batch.inserts.push_back({key, *minify_document(json)});
+    batch.inserts.push_back({key, *minify_document(json, batch.arena)});
     const auto done = apply(batch);
     EXPECT_TRUE(done.ok()) << (done.ok() ? "" : done.error().message());
   }

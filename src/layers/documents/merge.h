@@ -17,7 +17,7 @@ namespace strata::documents {
 
 struct MergeRecord {
   BytesView key;
-  Bytes text;  // minified
+  BytesView text;  // minified
 };
 
 struct MergeRequest {

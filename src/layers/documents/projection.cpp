@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/json_text.h"
 #include "layers/documents/document_path.h"
 
 namespace strata::documents {
@@ -60,26 +61,12 @@ class Walk {
   static Error broken() { return Error(ErrorCode::corruption, "a stored document is not valid JSON"); }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
 
-  // Behind the closing quote; false: there is none. A quote closes the string when an even number of backslashes
-  // stands before it.
-  bool skip_string() {
-    const size_t open = at_++;
-    for (;;) {
-      const size_t quote = text_.find('"', at_);
-      if (quote == BytesView::npos) return false;
-      size_t before = quote;
-      while (before - 1 > open && text_[before - 1] == '\\') --before;
-      at_ = quote + 1;
-      if ((quote - before) % 2 == 0) return true;
-    }
-  }
-
   bool skip_value() {
     int depth = 0;
     do {
       const char c = peek();
       if (c == '"') {
-        if (!skip_string()) return false;
+        if (!skip_json_string(text_, at_)) return false;
       } else if (c == '{' || c == '[') {
         ++depth;
         ++at_;
@@ -127,7 +114,7 @@ class Walk {
     if (peek() == '}') return ++at_, true;
     for (;;) {
       const size_t name_begin = at_;
-      if (peek() != '"' || !skip_string() || peek() != ':') return false;
+      if (peek() != '"' || !skip_json_string(text_, at_) || peek() != ':') return false;
       const size_t name_end = at_++;
       const std::string_view name = name_of(name_begin, name_end);
       const size_t mark = active_.size();
