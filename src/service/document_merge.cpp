@@ -64,6 +64,7 @@ Result<MergeAnswer> Documents::merge(const Context& context, const MergeRequest&
     ASSIGN_OR_RETURN(documents::MergeOutcome outcome,
                      run(context, [&](kv::Transaction& transaction) -> Result<documents::MergeOutcome> {
                        if (is_unknown_outcome(transaction, is_unknown)) return documents::MergeOutcome();
+                       read_what_is_stored(transaction);
                        ASSIGN_OR_RETURN(const auto table, table_or_error(transaction, request.table));
                        ASSIGN_OR_RETURN(const auto schema, schema_of(table));
                        page.schema = schema.get();

@@ -279,6 +279,7 @@ Result<std::optional<DocumentConflict>> Documents::commit(const Context& context
   bool is_unknown = false;
   auto result = run(context, [&](kv::Transaction& transaction) -> Result<std::optional<DocumentConflict>> {
     if (is_unknown_outcome(transaction, is_unknown)) return std::optional<DocumentConflict>();
+    read_what_is_stored(transaction);
     // All tables before any document: that one does not exist is said first.
     for (const Write& write : *writes) RETURN_IF_ERROR(table_or_error(transaction, write.table));
     ASSIGN_OR_RETURN(auto conflict, validate_reads(transaction, request.reads));

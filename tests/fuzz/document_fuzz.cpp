@@ -61,7 +61,8 @@ void fuzz_transform(BytesView input) {
   }
   Bytes written;
   documents::append_json(written, tree);
-  STRATA_ASSERT(documents::depth_of(tree) > documents::max_document_depth || documents::minify_document(written, arena).ok());
+  STRATA_ASSERT(documents::depth_of(tree) > documents::max_document_depth ||
+                documents::minify_document(written, arena).ok());
 }
 
 // schema NUL document

@@ -162,16 +162,14 @@ Result<void> apply_batch(kv::Transaction& transaction, const Table& table, const
                          const BatchContext& context) {
   const Plan plan = make_plan(batch);
   Applier applier(transaction, table, plan, context);
-  std::vector<Future<std::optional<Bytes>>> reads;
+  std::vector<BytesView> keys;
   for (size_t begin = 0; begin < plan.changes.size(); begin += window_keys) {
     const size_t end = std::min(plan.changes.size(), begin + window_keys);
-    reads.clear();
+    keys.clear();
+    for (size_t i = begin; i < end; ++i) keys.push_back(plan.changes[i].key);
+    ASSIGN_OR_RETURN(const StoredHeads heads, StoredHeads::read(transaction, table, keys));
     for (size_t i = begin; i < end; ++i) {
-      reads.push_back(transaction.get(document_key(table.prefix, plan.changes[i].key)));
-    }
-    for (size_t i = begin; i < end; ++i) {
-      ASSIGN_OR_RETURN(const auto stored, reads[i - begin].get());
-      RETURN_IF_ERROR(applier.apply(plan.changes[i], stored ? std::optional<BytesView>(*stored) : std::nullopt));
+      RETURN_IF_ERROR(applier.apply(plan.changes[i], heads.stored(i - begin)));
     }
   }
   return {};

@@ -11,6 +11,8 @@ namespace {
 constexpr char format = 1;
 constexpr char chunked_flag = 1;
 constexpr size_t header_bytes = 2 + stamp_bytes;
+// From so many keys on a range is tried first. It costs about what five gets do.
+constexpr size_t least_keys_of_a_range = 8;
 
 Error broken(const char* what) {
   return Error(ErrorCode::corruption, std::string("a stored document is broken: ") + what);
@@ -107,6 +109,55 @@ Result<std::optional<StoredDocument>> read_document(const kv::ReadTransaction& t
   ASSIGN_OR_RETURN(const DocumentHead head, parse_head(*stored));
   ASSIGN_OR_RETURN(Bytes text, read_text(transaction, table, key, head));
   return std::optional<StoredDocument>({head.stamp, std::move(text)});
+}
+
+// Batches are mostly of new keys behind all others, or of keys that follow each other: one range, with few other
+// documents in it, then tells of all (1.1 us less for each key of a batch than a get). Goes on while half of what the
+// ranges bring is asked for. How many keys are decided.
+Result<size_t> StoredHeads::read_ranges(kv::Transaction& transaction, const Table& table,
+                                        std::span<const BytesView> keys) {
+  size_t next = 0;
+  bool is_dense = keys.size() >= least_keys_of_a_range;
+  while (is_dense && next < keys.size()) {
+    const Bytes end = key_after(document_key(table.prefix, keys.back()));
+    ASSIGN_OR_RETURN(kv::RangePage page,
+                     transaction.snapshot()
+                         .get_range(document_key(table.prefix, keys[next]), end,
+                                    {.limit = static_cast<int>(keys.size()), .mode = kv::StreamingMode::want_all})
+                         .get());
+    const kv::Rows& rows = *pages_.emplace_back(std::make_unique<kv::Rows>(std::move(page.rows)));
+    size_t row = 0;
+    size_t found = 0;
+    for (; next < keys.size(); ++next) {
+      const Bytes key = document_key(table.prefix, keys[next]);
+      while (row < rows.size() && rows.key(row) < key) ++row;
+      if (row == rows.size() && page.more) break;
+      RETURN_IF_ERROR(transaction.add_read_conflict_key(key));
+      if (row == rows.size() || rows.key(row) != key) continue;
+      stored_[next] = rows.value(row);
+      ++found;
+    }
+    is_dense = 2 * found >= rows.size();
+  }
+  return next;
+}
+
+Result<StoredHeads> StoredHeads::read(kv::Transaction& transaction, const Table& table,
+                                      std::span<const BytesView> keys) {
+  StoredHeads heads;
+  heads.stored_.resize(keys.size());
+  ASSIGN_OR_RETURN(const size_t decided, heads.read_ranges(transaction, table, keys));
+  std::vector<Future<std::optional<Bytes>>> reads;
+  reads.reserve(keys.size() - decided);
+  for (const BytesView key : keys.subspan(decided)) reads.push_back(transaction.get(document_key(table.prefix, key)));
+  // Views of them are handed out: they do not move any more.
+  heads.single_.reserve(reads.size());
+  for (auto& read : reads) {
+    ASSIGN_OR_RETURN(auto stored, read.get());
+    const auto& kept = heads.single_.emplace_back(std::move(stored));
+    if (kept) heads.stored_[decided + heads.single_.size() - 1] = *kept;
+  }
+  return heads;
 }
 
 Result<void> write_document(kv::Transaction& transaction, const Table& table, BytesView key,

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kv/transaction.h"
@@ -44,6 +45,22 @@ Result<std::optional<StoredDocument>> read_document(const kv::ReadTransaction& t
 // The text of a head, from its chunks where it has some.
 Result<Bytes> read_text(const kv::ReadTransaction& transaction, const Table& table, BytesView key,
                         const DocumentHead& head);
+
+// What is stored of many documents, for who is about to write them.
+class StoredHeads {
+ public:
+  // Serializably, and each key for itself. keys: ascending, none twice.
+  static Result<StoredHeads> read(kv::Transaction& transaction, const Table& table, std::span<const BytesView> keys);
+  // As parse_head takes it; nullopt: there is no document.
+  std::optional<BytesView> stored(size_t i) const { return stored_[i]; }
+
+ private:
+  Result<size_t> read_ranges(kv::Transaction& transaction, const Table& table, std::span<const BytesView> keys);
+
+  std::vector<std::unique_ptr<kv::Rows>> pages_;
+  std::vector<std::optional<Bytes>> single_;
+  std::vector<std::optional<BytesView>> stored_;
+};
 
 // The one place where a document changes. `old`: its head, read serializably in this transaction. No text: it is
 // removed.

@@ -1,5 +1,7 @@
 #include "layers/documents/documents.h"
 
+#include <array>
+
 #include "layers/documents/documents_fixture_test.h"
 
 namespace strata::documents {
@@ -55,6 +57,64 @@ TEST_F(Documents, OfEverySizeComeBackAndLeaveNothing) {
   EXPECT_TRUE(apply(batch).ok());
   EXPECT_EQ(dump(), empty);
   EXPECT_EQ(text("key"), "");
+}
+
+// What StoredHeads finds of each key, as text; "-": nothing.
+std::vector<std::string> heads_of(kv::Transaction& transaction, const Table& table, std::span<const BytesView> keys) {
+  const auto heads = StoredHeads::read(transaction, table, keys);
+  EXPECT_TRUE(heads.ok());
+  std::vector<std::string> found;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto stored = heads->stored(i);
+    found.emplace_back(stored ? parse_head(*stored)->text : BytesView("-"));
+  }
+  return found;
+}
+
+// Few and many keys, none, some and all of them there, with many others in between, and texts that fill pages.
+TEST_F(Documents, HeadsOfManyKeysAreThoseOfEach) {
+  const auto name = [](int i) { return "k" + std::to_string(1'000 + i); };
+  const auto json = [](int i) {
+    return "{\"n\":\"" + Bytes(i % 10 == 0 ? 30'000 : 3, 'x') + std::to_string(i) + "\"}";
+  };
+  Batch batch;
+  std::vector<Bytes> stored;
+  for (int i = 0; i < 300; ++i) stored.push_back(name(i));
+  for (int i = 0; i < 300; i += (i < 150 ? 1 : 7)) {
+    batch.inserts.push_back({stored[static_cast<size_t>(i)], batch.arena.copy(json(i))});
+  }
+  ASSERT_TRUE(apply(batch).ok());
+  for (const auto& [first, last, step] :
+       {std::array{0, 5, 1}, {0, 300, 1}, {0, 300, 40}, {0, 150, 1}, {140, 400, 1}, {290, 600, 1}, {1, 300, 13}}) {
+    std::vector<Bytes> names;
+    std::vector<std::string> expected;
+    for (int i = first; i < last; i += step) {
+      names.push_back(name(i));
+      const Bytes is = text(names.back());
+      expected.push_back(is.empty() ? "-" : is);
+    }
+    const std::vector<BytesView> keys(names.begin(), names.end());
+    const auto found = run([&](kv::Transaction& transaction) -> Result<std::vector<std::string>> {
+      return heads_of(transaction, table_, keys);
+    });
+    EXPECT_EQ(found, expected) << first << " to " << last << " by " << step;
+  }
+}
+
+// Found by a range, yet each key for itself: what is written between them is no conflict, what is written to one is.
+TEST_F(Documents, HeadsConflictByKey) {
+  std::vector<Bytes> names;
+  for (int i = 0; i < 20; ++i) names.push_back("k" + std::to_string(10 + i));
+  put(names[3], "{}");
+  const std::vector<BytesView> keys(names.begin(), names.end());
+  for (const auto& [written, conflicts] : {std::pair{"k105", false}, {"k13", true}, {"k29", true}, {"k290", false}}) {
+    kv::Transaction transaction = database_.create_transaction();
+    EXPECT_EQ(heads_of(transaction, table_, keys).size(), keys.size());
+    transaction.set("other", "");
+    put(written, R"({"a":1})");
+    const auto committed = transaction.commit().get();
+    EXPECT_EQ(!committed.ok() && committed.error().code() == ErrorCode::not_committed, conflicts) << written;
+  }
 }
 
 TEST_F(Documents, RangesAreExactInTheOrderOfBytes) {
