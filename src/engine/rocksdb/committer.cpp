@@ -282,6 +282,7 @@ Result<void> Committer::write_batch(Version version) {
   for (int i = 0; i < 8; ++i) stored_version[i] = static_cast<char>(version >> (56 - 8 * i));
   batch.Put(to_slice(version_key), rocksdb::Slice(stored_version, sizeof stored_version));
 
+  store_.insertion_hint->use(builder_.cleared().empty());
   rocksdb::WriteOptions write;
   write.sync = unsynced_since_us_ != 0 && now_us() - unsynced_since_us_ >= async_sync_us;
   for (size_t i = 0; i < batch_.size() && !write.sync; ++i) {

@@ -3,6 +3,8 @@
 #include <rocksdb/db.h>
 #include <xxhash.h>
 
+#include <map>
+
 #include "engine/rocksdb/engine_fixture.h"
 
 namespace strata::kv {
@@ -312,6 +314,50 @@ TEST_F(RocksdbCommits, ManyLargeClearsFlushTheMemtable) {
   ASSERT_TRUE(put("k0", "again").ok());
   EXPECT_EQ(get("k0"), "again");
   EXPECT_EQ(get("k1"), std::nullopt);
+}
+
+// Keys of a batch are put into the memtable from where the last one went; range deletions have a list of their own.
+TEST_F(RocksdbCommits, SortedKeysAndRangeDeletionsInTurn) {
+  options.durability = Durability::async;
+  open();
+  const auto name = [](int i) { return "k" + std::to_string(10'000 + i); };
+  for (int round = 0; round < 20; ++round) {
+    CommitRequest fill;
+    for (int i = round; i < 6'000; i += 7) {
+      fill.mutations.push_back({MutationType::set, fill.arena.copy(name(i)), fill.arena.copy(std::to_string(round))});
+    }
+    ASSERT_TRUE(engine->commit(std::move(fill)).get().ok());
+    const int from = round * 200;
+    CommitRequest clear;
+    clear.mutations.push_back(
+        {MutationType::clear_range, clear.arena.copy(name(from)), clear.arena.copy(name(from + 1'500))});
+    clear.mutations.push_back({MutationType::set, clear.arena.copy(name(from + 700)), "kept"});
+    ASSERT_TRUE(engine->commit(std::move(clear)).get().ok());
+    const Version now = engine->read_version().get().value();
+    EXPECT_EQ(*engine->get(name(from), now).get(), std::nullopt);
+    EXPECT_EQ(*engine->get(name(from + 700), now).get(), "kept");
+  }
+  const auto rows = [&] {
+    std::map<Bytes, Bytes> found;
+    const Version now = engine->read_version().get().value();
+    const RangePage page = engine->range({.begin = "k", .end = "l", .version = now}).get().value();
+    EXPECT_FALSE(page.more);
+    for (size_t i = 0; i < page.rows.size(); ++i) found.emplace(page.rows.key(i), page.rows.value(i));
+    return found;
+  };
+  const auto before = rows();
+  // By hand.
+  std::map<Bytes, Bytes> expected;
+  for (int round = 0; round < 20; ++round) {
+    for (int i = round; i < 6'000; i += 7) expected[name(i)] = std::to_string(round);
+    const int from = round * 200;
+    expected.erase(expected.lower_bound(name(from)), expected.lower_bound(name(from + 1'500)));
+    expected[name(from + 700)] = "kept";
+  }
+  EXPECT_EQ(before, expected);
+  // From the log, without hints.
+  open();
+  EXPECT_EQ(rows(), expected);
 }
 
 // Ranges that overlap are one deletion.

@@ -187,7 +187,8 @@ Result<Store> open_store(const RocksdbOptions& options) {
   store.cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   RETURN_IF_ERROR(recover_manifest(*store.env, options.directory));
   rocksdb::DB* db = nullptr;
-  const rocksdb::Options database = database_options(options, store.env.get(), store.cache);
+  rocksdb::Options database = database_options(options, store.env.get(), store.cache);
+  database.memtable_insert_with_hint_prefix_extractor = store.insertion_hint;
   const rocksdb::Status opened = rocksdb::DB::Open(database, options.directory.string(), &db);
   if (!opened.ok()) return open_error(opened, options.directory);
   store.db.reset(db);

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "engine/rocksdb/format_file.h"
+#include "engine/rocksdb/insertion_hint.h"
 #include "engine/rocksdb/log_file_system.h"
 #include "engine/rocksdb/rocksdb_engine.h"
 
@@ -30,6 +31,7 @@ struct Store {
   std::shared_ptr<LogFileSystem> file_system;
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<InsertionHint> insertion_hint = std::make_shared<InsertionHint>();
   std::unique_ptr<rocksdb::DB> db;
   // Written when the store was opened and durable: above every version that it ever answered with.
   Version start_version = invalid_version;
