@@ -1,6 +1,7 @@
 #include "kv/atomic.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace strata::kv {
 namespace {
@@ -124,6 +125,13 @@ Bytes apply_versionstamp(BytesView operand, BytesView stamp) {
   Bytes out(operand.substr(0, operand.size() - 4));
   out.replace(offset, 10, stamp);
   return out;
+}
+
+BytesView stamp_in_place(BytesView operand, BytesView stamp) {
+  STRATA_ASSERT(versionstamp_offset_ok(operand) && stamp.size() == 10);
+  const uint32_t offset = read_le32(operand.substr(operand.size() - 4));
+  std::memcpy(const_cast<char*>(operand.data()) + offset, stamp.data(), stamp.size());
+  return operand.substr(0, operand.size() - 4);
 }
 
 }  // namespace strata::kv

@@ -26,6 +26,8 @@ Bytes make_versionstamp(const Committed& committed);
 // What SET_VERSIONSTAMPED_KEY / _VALUE make of an operand: the last 4 bytes, a little-endian offset, are trimmed off
 // and the 10 bytes at that offset replaced by the stamp. The operand has been validated (versionstamp_offset_ok).
 Bytes apply_versionstamp(BytesView operand, BytesView stamp);
+// The same without a copy, where the operand lies in memory that is the caller's to write; again with another stamp.
+BytesView stamp_in_place(BytesView operand, BytesView stamp);
 bool versionstamp_offset_ok(BytesView operand);
 
 }  // namespace strata::kv

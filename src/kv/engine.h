@@ -132,7 +132,7 @@ struct RangePage {
 };
 
 struct CommitRequest {
-  // Owns what mutations and conflict ranges view.
+  // Owns what mutations and conflict ranges view. The engine writes stamps into operands.
   Arena arena;
   std::vector<Mutation> mutations;
   std::vector<KeyRangeView> read_conflicts;

@@ -54,6 +54,7 @@ rocksdb::WriteBatch& BatchBuilder::finish() {
 }
 
 Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& committed) {
+  const Bytes stamp = make_versionstamp(committed);
   for (const Mutation& mutation : request.mutations) {
     switch (mutation.type) {
       case MutationType::set:
@@ -66,10 +67,10 @@ Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& co
         RETURN_IF_ERROR(clear_range(mutation.key, mutation.value));
         break;
       case MutationType::set_versionstamped_key:
-        write(arena_.copy(apply_versionstamp(mutation.key, make_versionstamp(committed))), mutation.value);
+        write(stamp_in_place(mutation.key, stamp), mutation.value);
         break;
       case MutationType::set_versionstamped_value:
-        write(mutation.key, arena_.copy(apply_versionstamp(mutation.value, make_versionstamp(committed))));
+        write(mutation.key, stamp_in_place(mutation.value, stamp));
         break;
       default:
         RETURN_IF_ERROR(apply_atomic_mutation(mutation));

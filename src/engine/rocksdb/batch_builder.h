@@ -1,7 +1,7 @@
 // BatchBuilder: the mutations of a batch of transactions as one RocksDB WriteBatch.
 //
 // Purpose:       evaluates what depends on what is there: atomics, versionstamps, clears of ranges.
-// Ownership:     borrows the requests' bytes until clear().
+// Ownership:     borrows the requests' bytes until clear(), and writes the stamps into them.
 // Thread safety: none: the committer's.
 // Invariants:    transactions are added in their order; each sees what the earlier ones of the batch wrote. While a
 //                batch is built nobody else writes to the database.

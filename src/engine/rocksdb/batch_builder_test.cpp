@@ -85,6 +85,35 @@ TEST_P(BatchBuilderModel, AgreesWithAMap) {
   }
 }
 
+// A batch may be built again without one of its transactions: the others get other stamps.
+TEST_F(RocksdbTest, StampsAreWrittenWhereTheOperandsSayAndAnew) {
+  CommitRequest request;
+  const Bytes placeholder(10, '\xFF');
+  const auto operand = [&](BytesView before, BytesView behind) {
+    Bytes bytes = Bytes(before).append(placeholder).append(behind);
+    append_le32(bytes, static_cast<uint32_t>(before.size()));
+    return request.arena.copy(bytes);
+  };
+  request.mutations.push_back({MutationType::set_versionstamped_key, operand("k/", "/end"), request.arena.copy("v")});
+  request.mutations.push_back({MutationType::set_versionstamped_value, request.arena.copy("k"), operand("", "value")});
+  for (const uint16_t order : {uint16_t{3}, uint16_t{4}}) {
+    const Bytes stamp = make_versionstamp({7, order});
+    rocksdb::DB* opened = nullptr;
+    rocksdb::Options database;
+    database.create_if_missing = true;
+    ASSERT_TRUE(rocksdb::DB::Open(database, (root / ("db" + std::to_string(order))).string(), &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    BatchBuilder builder(*db, 100'000);
+    ASSERT_TRUE(builder.add(request, {7, order}).ok());
+    ASSERT_TRUE(db->Write(rocksdb::WriteOptions(), &builder.finish()).ok());
+    std::string value;
+    ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), "k/" + stamp + "/end", &value).ok());
+    EXPECT_EQ(value, "v");
+    ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), "k", &value).ok());
+    EXPECT_EQ(value, stamp + "value");
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, BatchBuilderModel, testing::Range(1, 9));
 
 }  // namespace
