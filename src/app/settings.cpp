@@ -127,6 +127,13 @@ Result<void> set_backup_root(Settings& settings, Values values) {
   return {};
 }
 
+Result<void> set_bulk_roots(Settings& settings, Values values) {
+  for (const std::string& value : values) {
+    if (!value.starts_with('/')) return bad_value(value, "an absolute directory");
+  }
+  return set_list<&Settings::bulk_roots>(settings, values);
+}
+
 template <auto member>
 Result<void> set_file(Settings& settings, Values values) {
   if (values[0].empty()) return bad_value(values[0], "a file");
@@ -169,6 +176,8 @@ constexpr OptionRow rows[] = {
      set_list<&S::namespaces>},
     {"backup-root", 0, OptionKind::value, storage, "DIR", "Where backups of documents may lie [DATABASE/backups]",
      set_backup_root},
+    {"bulk-root", 0, OptionKind::list, storage, "DIR",
+     "Files of vectors below this directory may be loaded by name; repeatable. None by default", set_bulk_roots},
     {"limits", 0, OptionKind::value, storage, "NAME",
      "Transactions of 64 MiB (embedded), or of 10 MB as a FoundationDB cluster has them [embedded]", set_limits},
     {"block-cache-bytes", 0, OptionKind::value, storage, "N", "Cache of data blocks, filled as they are read [256 MiB]",

@@ -28,6 +28,7 @@ struct Settings {
   std::string database = "strata-data";
   // Where backups of documents to files may lie; empty: the database's directory "backups".
   std::string backup_root;
+  std::vector<std::string> bulk_roots;
   EngineKind engine = EngineKind::rocksdb;
   bool sync_commits = true;
   bool limits_of_foundationdb = false;

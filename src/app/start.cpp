@@ -39,6 +39,7 @@
 #include "service/replica.h"
 #include "service/tasks.h"
 #include "service/transactions.h"
+#include "service/vectors.h"
 
 namespace strata::app {
 namespace {
@@ -90,6 +91,7 @@ class Program {
 
  private:
   void make_services();
+  void make_vectors(kv::Durability durability);
   rest::ServerOptions server_options() const;
 
   const Settings& settings_;
@@ -107,6 +109,7 @@ class Program {
   std::unique_ptr<service::DocumentIndexes> document_indexes_;
   std::unique_ptr<service::DocumentQueries> document_queries_;
   std::unique_ptr<service::DocumentBackups> document_backups_;
+  std::unique_ptr<service::Vectors> vectors_;
   std::unique_ptr<service::Replica> replica_;
   service::Tasks tasks_;
   rest::Services services_;
@@ -176,10 +179,31 @@ void Program::make_services() {
           .durability = durability,
           .root = settings_.backup_root.empty() ? settings_.database + "/backups" : settings_.backup_root,
           .on_restored = [this] { document_indexes_->wake(); }});
+  make_vectors(durability);
   service::ReplicaOptions replica{.durability = durability,
                                   .segment_bytes = static_cast<uint64_t>(settings_.log_segment_bytes)};
   replica.leader = {.url = settings_.follow, .api_key = settings_.follow_key, .ca_file = settings_.follow_ca};
   replica_ = std::make_unique<service::Replica>(*database_, signal_, *objects_, replica);
+}
+
+void Program::make_vectors(kv::Durability durability) {
+  service::VectorsOptions options{.durability = durability, .bulk_roots = settings_.bulk_roots};
+  if (settings_.engine != EngineKind::memory) options.directory = settings_.database + "/vectors";
+  options.read_only = !settings_.follow.empty();
+  vectors_ = std::make_unique<service::Vectors>(*database_, options);
+  vectors_->register_metrics(metrics_);
+  status_.set_loading([this] { return vectors_->not_ready(); });
+  status_.set_collection_counts([this] { return vectors_->collection_count(); },
+                                [this] { return vectors_->vector_count(); });
+  status_.set_recovery([this] {
+    const service::RecoveryStatus found = vectors_->recovery_status();
+    rest::SystemStatus::Recovery recovery{.path = std::string(service::recovery_path_name(found.path)),
+                                          .elapsed_seconds = found.elapsed_seconds};
+    for (const auto& collection : found.collections) {
+      recovery.collections.emplace(collection.name, service::recovery_path_name(collection.path));
+    }
+    return recovery;
+  });
 }
 
 Result<void> Program::make_namespaces() {
@@ -191,6 +215,7 @@ Result<void> Program::make_namespaces() {
   RETURN_IF_ERROR(records_->open(settings_.namespaces));
   RETURN_IF_ERROR(log_->open());
   RETURN_IF_ERROR(objects_->open());
+  RETURN_IF_ERROR(vectors_->open());
   return transactions_->open();
 }
 
@@ -221,6 +246,7 @@ Result<void> Program::serve() {
   services_.document_indexes = document_indexes_.get();
   services_.document_queries = document_queries_.get();
   services_.document_backups = document_backups_.get();
+  services_.vectors = vectors_.get();
   services_.replica = replica_.get();
   services_.tasks = &tasks_;
 
@@ -261,6 +287,7 @@ bool Program::stop() {
   replica_->stop();
   tasks_.stop();
   document_backups_->stop();
+  vectors_->stop();
   transactions_->stop();
   objects_->stop();
   log_->stop();

@@ -24,7 +24,6 @@ using vectors::MetadataField;
 using vectors::MetadataValue;
 using VectorFilter = vectors::Filter;
 
-inline constexpr uint32_t max_vector_dimension = 65'536;
 inline constexpr uint32_t max_ef_search = 10'000;
 // Of results; more is invalid_argument.
 inline constexpr uint32_t max_search_results = 100'000;

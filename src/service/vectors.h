@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "kv/database.h"
+#include "service/backup_jobs.h"
 #include "service/context.h"
 #include "service/vector_types.h"
 
@@ -114,6 +115,7 @@ class Vectors {
   const VectorsOptions options_;
   std::unique_ptr<VectorCollections> collections_;
   VectorEdges* edges_ = nullptr;
+  BackupJobs jobs_;  // last: they use the members above
 };
 
 }  // namespace strata::service

@@ -25,6 +25,7 @@ class Records;
 class Transactions;
 class Replica;
 class Tasks;
+class Vectors;
 }  // namespace service
 }  // namespace strata
 
@@ -46,6 +47,7 @@ struct Services {
   service::DocumentIndexes* document_indexes = nullptr;
   service::DocumentQueries* document_queries = nullptr;
   service::DocumentBackups* document_backups = nullptr;
+  service::Vectors* vectors = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.

@@ -12,15 +12,9 @@ void SystemStatus::add_check(std::string name, std::function<std::string()> chec
   checks_.emplace_back(std::move(name), std::move(check));
 }
 
-void SystemStatus::set_recovery_path(std::string path) {
-  std::lock_guard lock(mutex_);
-  recovery_path_ = std::move(path);
-}
+void SystemStatus::set_recovery(std::function<Recovery()> recovery) { recovery_ = std::move(recovery); }
 
-void SystemStatus::set_collection_recovery_path(std::string collection, std::string path) {
-  std::lock_guard lock(mutex_);
-  collection_recovery_[std::move(collection)] = std::move(path);
-}
+void SystemStatus::set_loading(std::function<std::string()> loading) { loading_ = std::move(loading); }
 
 void SystemStatus::set_collection_counts(std::function<uint64_t()> collections, std::function<uint64_t()> vectors) {
   collections_ = std::move(collections);
@@ -43,7 +37,9 @@ SystemStatus::Readiness SystemStatus::readiness() const {
     append_json_string(checks, state);
   };
   append("collections_accessible", "ok");
-  append("collections_loaded", started_ ? "ok" : "starting");
+  const std::string loading = started_ && loading_ ? loading_() : "";
+  readiness.ready &= loading.empty();
+  append("collections_loaded", !started_ ? "starting" : loading.empty() ? "ok" : loading);
   for (const auto& [name, check] : checks_) {
     const std::string wrong = check();
     append(name, wrong.empty() ? "ok" : wrong);
@@ -55,14 +51,12 @@ SystemStatus::Readiness SystemStatus::readiness() const {
 }
 
 std::string SystemStatus::recovery_json() const {
-  std::lock_guard lock(mutex_);
+  const Recovery recovery = recovery_ ? recovery_() : Recovery();
   std::string json = "{\"path\":";
-  append_json_string(json, recovery_path_);
-  json += ",\"elapsed_secs\":" + std::to_string((clock_.steady_us() - begin_us_) / 1'000'000) + ",\"collections\":{";
-  bool first = true;
-  for (const auto& [name, path] : collection_recovery_) {
-    if (!first) json.push_back(',');
-    first = false;
+  append_json_string(json, recovery.path);
+  json += ",\"elapsed_secs\":" + std::to_string(recovery.elapsed_seconds) + ",\"collections\":{";
+  for (const auto& [name, path] : recovery.collections) {
+    if (json.back() != '{') json.push_back(',');
     append_json_string(json, name);
     json.push_back(':');
     append_json_string(json, path);

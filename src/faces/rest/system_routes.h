@@ -9,7 +9,6 @@
 #include <atomic>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,9 +27,16 @@ class SystemStatus {
   bool started() const { return started_; }
   // /readyz shows `name` with "ok" or what the check says is wrong; an empty string is "ok".
   void add_check(std::string name, std::function<std::string()> check);
-  // How the data came back at start: "none", "snapshot_only", "snapshot_plus_wal" or "full_wal_replay".
-  void set_recovery_path(std::string path);
-  void set_collection_recovery_path(std::string collection, std::string path);
+  // How the data came back at start. Asked at each request; before the server starts.
+  struct Recovery {
+    // "none", "snapshot_only", "snapshot_plus_wal" or "full_wal_replay"
+    std::string path = "none";
+    uint64_t elapsed_seconds = 0;
+    std::map<std::string, std::string> collections = {};
+  };
+  void set_recovery(std::function<Recovery()> recovery);
+  // What still loads, or why it cannot; an empty string: nothing. /readyz waits for it.
+  void set_loading(std::function<std::string()> loading);
   // For /ready.
   void set_collection_counts(std::function<uint64_t()> collections, std::function<uint64_t()> vectors);
 
@@ -51,9 +57,8 @@ class SystemStatus {
   std::vector<std::pair<std::string, std::function<std::string()>>> checks_;
   std::function<uint64_t()> collections_;
   std::function<uint64_t()> vectors_;
-  mutable std::mutex mutex_;
-  std::string recovery_path_ = "none";
-  std::map<std::string, std::string> collection_recovery_;
+  std::function<Recovery()> recovery_;
+  std::function<std::string()> loading_;
 };
 
 std::span<const Route> system_routes();
