@@ -2,7 +2,7 @@
 //
 // Purpose:       two vectors are related when they are similar enough. Edges are a function of the vectors and of the
 //                thresholds; they are computed when they are asked for, and stored nowhere.
-// Ownership:     borrows Vectors, which outlives it.
+// Ownership:     borrows Vectors, which outlives it; owns the threads of long walks.
 // Thread safety: any thread.
 // Invariants:    an edge has no direction: it stands only while neither end drops it. A vector keeps at most
 //                max_vector_edges, the most similar ones, by similarity and then by id. A threshold of 0 everywhere
@@ -11,11 +11,11 @@
 #pragma once
 
 #include "service/backup_jobs.h"
+#include "service/vector_neighbours.h"
 #include "service/vectors.h"
 
 namespace strata::service {
 
-inline constexpr uint32_t max_vector_edges = 50;
 inline constexpr uint32_t max_traversal_depth = 100;
 inline constexpr uint32_t max_traversal_results = 100'000;
 
@@ -42,7 +42,8 @@ struct TraversalNode {
 
 class VectorGraph final : public VectorEdges {
  public:
-  explicit VectorGraph(Vectors& vectors);
+  VectorGraph(Vectors& vectors, Clock& clock);
+  ~VectorGraph() override;
 
   Result<std::vector<RelatedVector>> related(const Context& context, const RelatedRequest& request);
   Result<std::vector<TraversalNode>> traverse(const Context& context, const TraverseRequest& request,
@@ -52,7 +53,20 @@ class VectorGraph final : public VectorEdges {
                                               float threshold, uint32_t limit) override;
 
  private:
+  // Of a collection with fewer numbers, the lists of 50 neighbours take some milliseconds: on the caller's thread.
+  static constexpr size_t inline_numbers = 1u << 17;
+
+  static float threshold_for(const VectorCollection& collection, uint64_t id, float threshold);
+  Result<std::shared_ptr<VectorCollection>> open(const Context& context, std::string_view name, uint64_t id);
+  template <class Answer, class Work>
+  Result<Answer> run(const VectorCollection& collection, std::shared_ptr<StopFlag> stop, const Work& work);
+  Result<std::vector<TraversalNode>> walk(const Context& context, VectorCollection& collection,
+                                          const TraverseRequest& request, const StopFlag* stop);
+
   Vectors& vectors_;
+  Clock& clock_;
+  VectorNeighbours neighbours_;
+  BackupJobs jobs_;
 };
 
 }  // namespace strata::service

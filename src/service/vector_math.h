@@ -188,10 +188,8 @@ class VectorMath {
   Result<AnalogyAnswer> analogy(const Context& context, const AnalogyRequest& request);
 
  private:
-  // Rows of a collection that a computation holds, and the threads it runs on (vector_math.cpp).
+  // One computation over a collection (vector_math.cpp).
   class Run;
-  template <class Answer, class Work>
-  Result<Answer> run(const Context& context, const StopHandle& stop, const Work& work);
 
   const kv::Database& database_;
   Clock& clock_;

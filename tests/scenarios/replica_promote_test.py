@@ -6,7 +6,11 @@ from replica_support import caught_up, everything, follower_of, leader_server, n
 from strata_server import Server, b64
 
 # Operations that change no data which the leader has: they are the replica's own, or read.
-ITS_OWN = {"promoteReplica", "backupWal", "backupBtree", "deleteTask", "cancelTask", "scanTable", "queryTable"}
+ITS_OWN = {
+    "promoteReplica", "backupWal", "backupBtree", "deleteTask", "cancelTask", "scanTable", "queryTable",
+    "searchCollection", "searchBatch", "traverseGraph", "detectGhosts", "coneSearch", "computeCentroid", "interpolate",
+    "detectDrift", "clusterVectors", "reduceDimensions", "computeAnalogy", "sampleDiversity",
+}
 
 
 @pytest.fixture

@@ -12,6 +12,11 @@
 #include "faces/rest/system_routes.h"
 #include "faces/rest/task_routes.h"
 #include "faces/rest/transaction_routes.h"
+#include "faces/rest/vector_collection_routes.h"
+#include "faces/rest/vector_graph_routes.h"
+#include "faces/rest/vector_math_routes.h"
+#include "faces/rest/vector_routes.h"
+#include "faces/rest/vector_search_routes.h"
 
 namespace strata::rest {
 
@@ -27,6 +32,11 @@ std::vector<std::span<const Route>> all_routes() {
       document_routes(),     //
       document_query_routes(),
       document_backup_routes(),
+      vector_collection_routes(),
+      vector_routes(),  //
+      vector_search_routes(),
+      vector_graph_routes(),
+      vector_math_routes(),
       replica_routes(),  //
       task_routes(),     //
   };

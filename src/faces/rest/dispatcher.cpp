@@ -205,7 +205,7 @@ Response Dispatcher::answer(Exchange& exchange, BodySource& body, Operation*& op
                                     {"message", error.message()},
                                     {"request_id", exchange.request_id}});
   }
-  return error_response(error);
+  return error_response(error, route.coded_errors);
 }
 
 Response Dispatcher::without_route(const Exchange& exchange) const {
@@ -270,7 +270,7 @@ Result<Response> Dispatcher::run_on_replica(const service::Replica& replica, con
   }
   Result<Response> result = route.handler(services_, request);
   if (!position || (!result.ok() && http_status(result.error().code()) >= 500)) return result;
-  Response response = result.ok() ? *std::move(result) : error_response(result.error());
+  Response response = result.ok() ? *std::move(result) : error_response(result.error(), route.coded_errors);
   response.add_header("X-Replica-Position",
                       std::to_string(position->position.segment) + ":" + std::to_string(position->position.offset));
   response.add_header("X-Replica-Lag-Ms", std::to_string(position->lag_us / 1'000));

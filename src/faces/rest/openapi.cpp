@@ -158,7 +158,7 @@ std::string openapi_document(std::span<const Route* const> routes, std::string_v
     out += "}";
   }
   out += R"(},"components":{"schemas":{"Error":{"type":"object","required":["error"],)"
-         R"("properties":{"error":{"type":"string"}}}},"securitySchemes":{)"
+         R"("properties":{"error":{"type":"string"},"code":{"type":"integer"}}}},"securitySchemes":{)"
          R"("apiKey":{"type":"apiKey","in":"header","name":"X-API-Key"},"bearer":{"type":"http","scheme":"bearer"},)"
          R"("basic":{"type":"http","scheme":"basic"}}}})";
   return out;

@@ -77,11 +77,12 @@ void append_json_string(Bytes& out, BytesView text) {
   out.push_back('"');
 }
 
-Response error_response(const Error& error) {
+Response error_response(const Error& error, bool with_code) {
   Response response;
   response.status = http_status(error.code());
   response.body = "{\"error\":";
   append_json_string(response.body, error.message());
+  if (with_code) response.body += ",\"code\":" + std::to_string(response.status);
   response.body.push_back('}');
   if (response.status == 401) response.add_header("WWW-Authenticate", "Bearer");
   if (response.status == 503 || response.status == 429) response.add_header("Retry-After", "1");

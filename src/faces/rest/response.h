@@ -80,8 +80,8 @@ struct Response {
   void add_header(std::string_view name, std::string_view value);
 };
 
-// {"error":"..."} with the error's status.
-Response error_response(const Error& error);
+// {"error":"..."} with the error's status; with_code: and {"code": status}.
+Response error_response(const Error& error, bool with_code = false);
 
 // Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
 void append_json_string(Bytes& out, BytesView text);

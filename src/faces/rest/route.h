@@ -49,6 +49,8 @@ struct Route {
   Permission permission = Permission::read;
   // What needs more than the permission to read is refused by a server that follows a leader, but for these.
   bool on_replica = false;
+  // Errors are {"error": message, "code": status}, as clients of the vector API read them.
+  bool coded_errors = false;
   BodyKind body = BodyKind::none;
   // Of the unpacked body. Exactly this many bytes are accepted.
   uint64_t body_limit_bytes = 1'048'576;

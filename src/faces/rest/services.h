@@ -25,6 +25,8 @@ class Records;
 class Transactions;
 class Replica;
 class Tasks;
+class VectorGraph;
+class VectorMath;
 class Vectors;
 }  // namespace service
 }  // namespace strata
@@ -48,6 +50,8 @@ struct Services {
   service::DocumentQueries* document_queries = nullptr;
   service::DocumentBackups* document_backups = nullptr;
   service::Vectors* vectors = nullptr;
+  service::VectorGraph* vector_graph = nullptr;
+  service::VectorMath* vector_math = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.
