@@ -39,6 +39,8 @@
 #include "service/replica.h"
 #include "service/tasks.h"
 #include "service/transactions.h"
+#include "service/vector_graph.h"
+#include "service/vector_math.h"
 #include "service/vectors.h"
 
 namespace strata::app {
@@ -110,6 +112,8 @@ class Program {
   std::unique_ptr<service::DocumentQueries> document_queries_;
   std::unique_ptr<service::DocumentBackups> document_backups_;
   std::unique_ptr<service::Vectors> vectors_;
+  std::unique_ptr<service::VectorGraph> vector_graph_;
+  std::unique_ptr<service::VectorMath> vector_math_;
   std::unique_ptr<service::Replica> replica_;
   service::Tasks tasks_;
   rest::Services services_;
@@ -192,6 +196,9 @@ void Program::make_vectors(kv::Durability durability) {
   options.read_only = !settings_.follow.empty();
   vectors_ = std::make_unique<service::Vectors>(*database_, options);
   vectors_->register_metrics(metrics_);
+  vector_graph_ = std::make_unique<service::VectorGraph>(*vectors_, system_clock());
+  vectors_->set_edges(vector_graph_.get());
+  vector_math_ = std::make_unique<service::VectorMath>(*database_, system_clock());
   status_.set_loading([this] { return vectors_->not_ready(); });
   status_.set_collection_counts([this] { return vectors_->collection_count(); },
                                 [this] { return vectors_->vector_count(); });
@@ -247,6 +254,8 @@ Result<void> Program::serve() {
   services_.document_queries = document_queries_.get();
   services_.document_backups = document_backups_.get();
   services_.vectors = vectors_.get();
+  services_.vector_graph = vector_graph_.get();
+  services_.vector_math = vector_math_.get();
   services_.replica = replica_.get();
   services_.tasks = &tasks_;
 

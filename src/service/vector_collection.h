@@ -23,10 +23,13 @@ namespace strata::service {
 class VectorCollection {
  public:
   VectorCollection(vectors::Collection row, std::string directory)
-      : row_(std::move(row)), directory_(std::move(directory)) {}
+      : row_(std::move(row)), directory_(std::move(directory)), default_threshold_(row_.options.default_threshold) {}
 
   const vectors::Collection& row() const { return row_; }
   const std::string& name() const { return row_.name; }
+  // Of its virtual graph; row() tells the one from when it was opened.
+  float default_threshold() const { return default_threshold_; }
+  void set_default_threshold(float threshold) { default_threshold_ = threshold; }
   uint32_t dimension() const { return row_.options.dimension; }
   // Of its images and its graph's rows; empty: none.
   const std::string& directory() const { return directory_; }
@@ -66,6 +69,7 @@ class VectorCollection {
  private:
   const vectors::Collection row_;
   const std::string directory_;
+  std::atomic<float> default_threshold_;
   std::shared_ptr<VectorView> view_;
   std::unique_ptr<VectorWriter> writer_;
   std::atomic<RecoveryPath> recovery_path_{RecoveryPath::none};

@@ -21,7 +21,7 @@ CollectionInfo describe(const VectorCollection& collection, const vectors::Count
                       .dimension = options.dimension,
                       .distance_metric = std::string(vectors::metric_name(options.metric)),
                       .vector_count = counters.count,
-                      .default_threshold = options.default_threshold,
+                      .default_threshold = collection.default_threshold(),
                       .status = "ready",
                       .quantization_type = options.quantized ? "scalar" : "none"};
   if (view.deferred_count() > 0) info.status = "pending_optimization";
@@ -197,9 +197,23 @@ Result<void> Vectors::remove(const Context& context, std::string_view name, uint
   return outcome(collection->writer().submit(std::span(&operation, 1), options_.durability), operation);
 }
 
+Result<void> Vectors::set_default_threshold(const Context& context, VectorCollection& collection, float threshold) {
+  ASSIGN_OR_RETURN(
+      const bool set,
+      run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
+        return vectors::set_default_threshold(transaction, collection.row(), threshold);
+      }));
+  if (!set) {
+    return Error(ErrorCode::not_found, fmt::format("collection '{}' not found", collection.name()));
+  }
+  collection.set_default_threshold(threshold);
+  return {};
+}
+
 Result<void> Vectors::set_threshold(const Context& context, std::string_view name, uint64_t id, float threshold) {
   ASSIGN_OR_RETURN(const auto collection, collections_->find(context, name));
   if (!std::isfinite(threshold)) return Error(ErrorCode::invalid_argument, "threshold must be a finite number");
+  if (id == 0) return set_default_threshold(context, *collection, threshold);
   ++collection->writes;
   VectorOperation operation{.kind = VectorOperation::Kind::threshold, .id = id, .threshold = threshold};
   return outcome(collection->writer().submit(std::span(&operation, 1), options_.durability), operation);

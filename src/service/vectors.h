@@ -85,7 +85,7 @@ class Vectors {
   Result<StoredVector> get(const Context& context, std::string_view collection, uint64_t id);
   Result<void> update(const Context& context, std::string_view collection, VectorUpdate update);
   Result<void> remove(const Context& context, std::string_view collection, uint64_t id);
-  // Of the virtual graph, of one vector; 0: the collection's again.
+  // Of the virtual graph, of one vector (threshold 0: the collection's again), or of the collection (id 0).
   Result<void> set_threshold(const Context& context, std::string_view collection, uint64_t id, float threshold);
 
   // A bulk insert (vector_bulk.h): rows are added one by one, committed batch by batch.
@@ -111,6 +111,8 @@ class Vectors {
   Result<std::shared_ptr<VectorCollection>> open_collection(const Context& context, std::string_view name);
 
  private:
+  Result<void> set_default_threshold(const Context& context, VectorCollection& collection, float threshold);
+
   const kv::Database& database_;
   const VectorsOptions options_;
   std::unique_ptr<VectorCollections> collections_;

@@ -118,6 +118,14 @@ Result<std::optional<Collection>> make_collection(kv::Transaction& transaction, 
   return std::optional<Collection>(std::move(collection));
 }
 
+Result<bool> set_default_threshold(kv::Transaction& transaction, const Collection& collection, float threshold) {
+  ASSIGN_OR_RETURN(auto found, find_collection(transaction, collection.name));
+  if (!found || found->number != collection.number) return false;
+  found->options.default_threshold = threshold;
+  transaction.set(collection_names.name_key(collection.name), encode(*found));
+  return true;
+}
+
 Result<std::optional<Collection>> drop_collection(kv::Transaction& transaction, std::string_view name) {
   ASSIGN_OR_RETURN(auto found, find_collection(transaction, name));
   if (!found) return std::optional<Collection>();

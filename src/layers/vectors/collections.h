@@ -55,6 +55,8 @@ bool is_row_of(const Collection& collection, BytesView row);
 // nullopt: there is one of that name. The name and the options are valid.
 Result<std::optional<Collection>> make_collection(kv::Transaction& transaction, std::string_view name,
                                                   const CollectionOptions& options, int64_t wall_us, uint64_t nonce);
+// False: the name leads elsewhere by now. The threshold is finite.
+Result<bool> set_default_threshold(kv::Transaction& transaction, const Collection& collection, float threshold);
 // With all its vectors; nullopt when there was none.
 Result<std::optional<Collection>> drop_collection(kv::Transaction& transaction, std::string_view name);
 // Those whose names come behind `after`, by name, at most `limit`.
