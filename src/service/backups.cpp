@@ -139,6 +139,8 @@ Result<Snapshot> Backups::copy_namespace(std::string_view name_space, ByteSink& 
   ASSIGN_OR_RETURN(const LogStatus after, log_.status({}, name_space));
   if (after.log_id != before.log_id) return Error(ErrorCode::gone, "the namespace was replaced while it was copied");
   RETURN_IF_ERROR(copy.copy_records(reader, after.end.totals.records));
+  // A file that knew records which a power cut takes back would not join what the log goes on with.
+  RETURN_IF_ERROR(log_.make_durable({}, name_space));
   RETURN_IF_ERROR(copy.writer.finish());
   return Snapshot{.path = {}, .bytes = copy.writer.bytes(), .place = copy.writer.end()};
 }
@@ -180,6 +182,7 @@ Result<std::vector<LogBackup>> Backups::back_up_log(const Context& context, cons
 
 Result<std::vector<LogBackup>> Backups::copy_segments(const LogBackupRequest& request, const StopFlag& stop) {
   ASSIGN_OR_RETURN(const uint64_t last, log_.seal({}, request.name_space));
+  RETURN_IF_ERROR(log_.make_durable({}, request.name_space));
   ASSIGN_OR_RETURN(const LogStatus status, log_.status({}, request.name_space));
   std::vector<LogBackup> done;
   uint64_t after = request.after_segment;

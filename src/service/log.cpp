@@ -173,6 +173,21 @@ Result<std::vector<SealedSegment>> Log::sealed_segments(const Context& context, 
   return sealed;
 }
 
+Result<void> Log::make_durable(const Context& context, std::string_view name_space) {
+  if (shared_.options.durability != kv::Durability::async) return {};
+  ASSIGN_OR_RETURN(const auto tail, find_tail(context, name_space));
+  const records::LogCheckpoint end = checkpoint_at(tail->end());
+  return run_transaction(shared_.database, context, *shared_.options.clock, kv::Durability::sync,
+                         [&](kv::Transaction& transaction) -> Result<void> {
+                           RETURN_IF_ERROR(require_namespace(transaction, tail->name(), tail->space()));
+                           ASSIGN_OR_RETURN(const auto there, read_log_checkpoint(transaction, tail->space()));
+                           // Written also where it says nothing new: only a commit that writes is synced.
+                           const bool is_newer = there && there->totals.records > end.totals.records;
+                           write_log_checkpoint(transaction, tail->space(), is_newer ? *there : end);
+                           return {};
+                         });
+}
+
 Result<LogPin> Log::pin(const Context& context, std::string_view name_space, LogPosition from) {
   const Error gone(ErrorCode::gone, "what follows the position is no longer kept");
   ASSIGN_OR_RETURN(const auto tail, find_tail(context, name_space));

@@ -97,6 +97,9 @@ class Log {
   // Kept ones with numbers > after, ascending, at most limit.
   Result<std::vector<SealedSegment>> sealed_segments(const Context& context, std::string_view name_space,
                                                      uint64_t after, size_t limit);
+  // When it returns, what the log holds is on disk, also where writes are acknowledged before they are: for what keeps
+  // a copy of it, which must not know more than the store will after a power cut.
+  Result<void> make_durable(const Context& context, std::string_view name_space);
   // Of what lies behind `from`; gone when not all of that is kept any more.
   Result<LogPin> pin(const Context& context, std::string_view name_space, LogPosition from);
 
@@ -123,6 +126,7 @@ class Log {
   Result<uint64_t> segment_behind(const Context& context, const LogTail& tail, LogPosition position) const;
 
   Result<void> pass(LogTail& tail);
+  records::LogCheckpoint checkpoint_at(const LogEnd& end) const;
   Result<void> write_checkpoint(LogTail& tail, const LogEnd& end);
   Result<void> drop_segments(LogTail& tail, const LogEnd& end);
   size_t choose_first(const std::vector<records::LogSegment>& segments, const LogEnd& end) const;

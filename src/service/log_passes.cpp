@@ -119,14 +119,18 @@ Result<void> Log::pass(LogTail& tail) {
   return drop_segments(tail, end);
 }
 
+records::LogCheckpoint Log::checkpoint_at(const LogEnd& end) const {
+  return {.stamp = end.stamp,
+          .position = end.position,
+          .segment_weight = end.position.segment == end.active ? end.active_weight : 0,
+          .totals = end.totals,
+          .record_us = end.record_us,
+          .wall_us = shared_.options.clock->wall_us()};
+}
+
 // Synced also where writes are not: what it covers is then on disk, since it comes behind it in the store's log.
 Result<void> Log::write_checkpoint(LogTail& tail, const LogEnd& end) {
-  const records::LogCheckpoint checkpoint{.stamp = end.stamp,
-                                          .position = end.position,
-                                          .segment_weight = end.position.segment == end.active ? end.active_weight : 0,
-                                          .totals = end.totals,
-                                          .record_us = end.record_us,
-                                          .wall_us = shared_.options.clock->wall_us()};
+  const records::LogCheckpoint checkpoint = checkpoint_at(end);
   return run_transaction(shared_.database, {}, *shared_.options.clock, kv::Durability::sync,
                          [&](kv::Transaction& transaction) -> Result<void> {
                            RETURN_IF_ERROR(require_namespace(transaction, tail.name(), tail.space()));
