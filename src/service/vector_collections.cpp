@@ -207,7 +207,7 @@ void VectorCollections::run_pass() {
   for (const auto& collection : all()) {
     if (stopping_) return;
     const auto readiness = collection->readiness();
-    if (!readiness || !readiness->ok() || collection->directory().empty()) continue;
+    if (!readiness || !readiness->ok()) continue;
     const VectorView& view = collection->view();
     const uint64_t changed = view.applied_lsn() - collection->image_lsn;
     if (changed < std::max<uint64_t>(least_changes, view.size() / 4)) continue;

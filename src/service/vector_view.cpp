@@ -208,17 +208,25 @@ Result<void> VectorView::build(std::span<const VectorChange> puts, uint32_t thre
   return {};
 }
 
+void VectorView::abandon() {
+  abandoned_ = true;
+  wake_writers();
+}
+
+bool VectorView::has_room() const {
+  return abandoned_ || pending_.size() < pending_limit(collection_.options.dimension);
+}
+
 Future<void> VectorView::room() {
-  const size_t limit = pending_limit(collection_.options.dimension);
-  if (pending_.size() < limit) return Result<void>();
+  if (has_room()) return Result<void>();
   std::lock_guard lock(room_mutex_);
   // Looked at again: whoever wakes has taken the lock after the number fell.
-  if (pending_.size() < limit) return Result<void>();
+  if (has_room()) return Result<void>();
   return waiting_.emplace_back().future();
 }
 
 void VectorView::wake_writers() {
-  if (pending_.size() >= pending_limit(collection_.options.dimension)) return;
+  if (!has_room()) return;
   std::vector<Promise<void>> woken;
   {
     std::lock_guard lock(room_mutex_);
@@ -236,9 +244,11 @@ Result<hnsw::SlotSet> VectorView::allowed_slots(const ViewQuery& query) const {
       std::shared_lock lock(metadata_mutex_);
       found = metadata_.candidates(*query.filter);
     }
-    for (const uint32_t slot : found.certain.slots()) {
-      if (slot < allowed.end()) allowed.insert(slot);
-    }
+    found.certain.in_pieces([&](std::span<const uint32_t> slots) {
+      for (const uint32_t slot : slots) {
+        if (slot < allowed.end()) allowed.insert(slot);
+      }
+    });
     for (const uint32_t slot : found.uncertain.slots()) {
       if (const auto label = index_->label_of(slot)) uncertain.push_back(*label);
     }

@@ -91,7 +91,7 @@ class VectorView {
   Result<std::vector<hnsw::Match>> search(const ViewQuery& query) const;
 
   // Its collection is dropped, or it is not right: nobody needs its graph.
-  void abandon() { abandoned_ = true; }
+  void abandon();
   bool is_abandoned() const { return abandoned_.load(); }
 
   // Moves one pending vector into the graph; false: there is none.
@@ -131,6 +131,7 @@ class VectorView {
   void set_deferral(uint64_t id, const vectors::Deferral& deferral);
   bool remove_from_graph(uint64_t id);
   void remove(uint64_t id);
+  bool has_room() const;
   void wake_writers();
   Result<hnsw::SlotSet> allowed_slots(const ViewQuery& query) const;
   Result<std::vector<hnsw::Match>> search_graph(const ViewQuery& query) const;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "base/random.h"
 #include "engine/memory/memory_engine.h"
@@ -276,6 +277,64 @@ TEST_F(VectorsServiceTest, ADamagedImageIsBuiltAnew) {
       // So that there is an image again.
       ASSERT_TRUE(vectors_->set_threshold({}, "c", 1, 0.5F).ok());
     }
+  }
+}
+
+// Writers of ids of their own, searches and images beside each other.
+TEST_F(VectorsServiceTest, ManyAtTheSameTime) {
+  make();
+  constexpr uint64_t writers = 3;
+  std::vector<std::map<uint64_t, Known>> shares(writers);
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (uint64_t writer = 0; writer < writers; ++writer) {
+    threads.emplace_back([&, writer] {
+      Random random(writer);
+      std::map<uint64_t, Known>& known = shares[writer];
+      for (uint64_t step = 1; step <= 150; ++step) {
+        std::vector<float> values(dimension);
+        for (float& value : values) value = static_cast<float>(random.fraction());
+        const uint64_t id = random.one_in(2) ? step * writers + writer : (1 + random.below(step)) * writers + writer;
+        const bool there = known.contains(id);
+        if (!there) {
+          ASSERT_TRUE(insert(id, values, {{"parity", int64_t{1}}}).ok());
+        } else if (random.one_in(2)) {
+          ASSERT_TRUE(vectors_->update({}, "c", {.id = id, .values = values}).ok());
+        } else {
+          ASSERT_TRUE(vectors_->remove({}, "c", id).ok());
+          known.erase(id);
+          continue;
+        }
+        known[id] = {values, {{"parity", int64_t{1}}}};
+        // What was answered is there for whoever asks next.
+        const auto found = search(values, 1);
+        ASSERT_FALSE(found.empty());
+        ASSERT_EQ(found[0], id);
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    const std::vector<float> query(dimension, 0.5F);
+    const VectorFilter filter = parity_is(1);
+    while (!done) {
+      EXPECT_LE(search(query, 10, filter).size(), 10);
+      EXPECT_TRUE(vectors_->snapshot({}, "c").ok());
+    }
+  });
+  for (uint64_t at = 0; at < writers; ++at) threads[at].join();
+  done = true;
+  threads.back().join();
+  std::map<uint64_t, Known> known;
+  for (auto& share : shares) known.merge(share);
+  const VectorFilter filter = parity_is(1);
+  for (const bool cleanly : {false, true}) {
+    for (int at = 0; at < 10; ++at) {
+      const std::vector<float> query = draw();
+      EXPECT_EQ(search(query, 10), nearest(known, query, 10));
+      EXPECT_EQ(search(query, 10, filter), nearest(known, query, 10, &filter));
+    }
+    EXPECT_EQ(vectors_->collection({}, "c")->vector_count, known.size());
+    restart(cleanly);
   }
 }
 
