@@ -188,6 +188,11 @@ Future<int64_t> Transaction::get_approximate_size() const {
   return static_cast<int64_t>(state_->size_bytes);
 }
 
+bool Transaction::exceeds_size_limit() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->size_bytes > state_->options.size_limit_bytes;
+}
+
 Result<void> Transaction::set_read_version(Version version) {
   std::lock_guard lock(state_->mutex);
   if (auto error = state_->unusable()) return *error;

@@ -185,6 +185,8 @@ class Transaction : public ReadTransaction {
   Future<Bytes> get_versionstamp();
   // Bytes so far, mutations and conflict ranges.
   Future<int64_t> get_approximate_size() const;
+  // A commit would be transaction_too_large: nothing more need be added.
+  bool exceeds_size_limit() const;
 
   Result<void> set_read_version(Version version);
   // `value` as the C API passes it: integers 8-byte little-endian.

@@ -4,10 +4,13 @@
 // Ownership:     borrows the database and the clock, which outlive it; owns its thread.
 // Thread safety: any thread.
 // Invariants:    an index that was being built when the server ended goes on where it was. Making and dropping one
-//                conflicts with the writes under way, so every write sees the indexes of its own commit.
+//                conflicts with the writes under way, so every write sees the indexes of its own commit. What keeps one
+//                index from being built keeps no other.
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "base/clock.h"
 #include "kv/database.h"
 #include "layers/documents/indexes.h"
+#include "layers/documents/tables.h"
 #include "service/context.h"
 #include "service/index_request.h"
 #include "service/periodic_task.h"
@@ -35,6 +39,8 @@ struct IndexStatus {
   bool ready = false;
   // Dealt with by the build.
   uint64_t documents = 0;
+  // Why the build does not go on; it is tried again.
+  std::string error = {};
 };
 
 class DocumentIndexes {
@@ -57,12 +63,22 @@ class DocumentIndexes {
   Result<void> build_all();
 
  private:
-  // True: there is more to do.
-  Result<bool> build_page(std::string_view table, uint32_t id);
+  struct Build;
+
+  // To its end, unless stopping.
+  Result<void> build(const Build& build);
+  // True: there is more to do. `most`: documents of a page.
+  Result<bool> build_page(const Build& build, size_t& most);
+  Result<IndexStatus> status_of(const kv::ReadTransaction& transaction, const documents::Table& table,
+                                const documents::IndexDefinition& index) const;
+  void note(const Build& build, const Result<void>& built);
 
   const kv::Database& database_;
   const DocumentIndexesOptions options_;
   std::atomic<bool> stopping_ = false;
+  mutable std::mutex mutex_;
+  // By number of the table and id of the index.
+  std::map<std::pair<int64_t, uint32_t>, std::string> failures_;
   PeriodicTask task_;
 };
 

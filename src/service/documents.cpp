@@ -12,8 +12,6 @@
 namespace strata::service {
 namespace {
 
-// Of a list of tables, a transaction.
-constexpr size_t tables_at_once = 100;
 // Reads that are validated at once.
 constexpr size_t window_keys = 256;
 
@@ -113,7 +111,10 @@ Result<TableStatus> Documents::make_table(const Context& context, const TableReq
 
 Result<void> Documents::drop_table(const Context& context, std::string_view name) {
   ASSIGN_OR_RETURN(const bool dropped, run(context, [&](kv::Transaction& transaction) {
-                     return documents::drop_table(transaction, name);
+                     auto found = documents::drop_table(transaction, name);
+                     // It may be an attempt whose outcome was not told that dropped it.
+                     if (found.ok() && transaction.unknown_since()) return Result<bool>(true);
+                     return found;
                    }));
   cache_->forget(name);
   if (!dropped) return no_such_table(name);
@@ -128,22 +129,16 @@ Result<TableStatus> Documents::table(const Context& context, std::string_view na
   });
 }
 
-Result<std::vector<TableStatus>> Documents::tables(const Context& context) {
-  std::vector<TableStatus> all;
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, run(context, [&](kv::Transaction& transaction) -> Result<bool> {
-                       const kv::ReadTransaction snapshot = transaction.snapshot();
-                       const std::string after = all.empty() ? "" : all.back().table.name;
-                       ASSIGN_OR_RETURN(auto page, documents::list_tables(snapshot, after, tables_at_once));
-                       std::vector<TableStatus> statuses;
-                       for (documents::Table& table : page) {
-                         ASSIGN_OR_RETURN(statuses.emplace_back(), status_of(snapshot, std::move(table)));
-                       }
-                       std::ranges::move(statuses, std::back_inserter(all));
-                       return page.size() == tables_at_once;
-                     }));
-    if (!more) return all;
-  }
+Result<std::vector<TableStatus>> Documents::tables(const Context& context, std::string_view after) {
+  return run(context, [&](kv::Transaction& transaction) -> Result<std::vector<TableStatus>> {
+    const kv::ReadTransaction snapshot = transaction.snapshot();
+    ASSIGN_OR_RETURN(auto page, documents::list_tables(snapshot, after, tables_a_page));
+    std::vector<TableStatus> statuses;
+    for (documents::Table& table : page) {
+      ASSIGN_OR_RETURN(statuses.emplace_back(), status_of(snapshot, std::move(table)));
+    }
+    return statuses;
+  });
 }
 
 Result<void> Documents::check_sync_level(std::string_view level) {

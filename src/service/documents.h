@@ -170,7 +170,9 @@ class Documents {
   Result<TableStatus> make_table(const Context& context, const TableRequest& request);
   Result<void> drop_table(const Context& context, std::string_view name);
   Result<TableStatus> table(const Context& context, std::string_view name);
-  Result<std::vector<TableStatus>> tables(const Context& context);
+  // By name, those behind `after`, at most tables_a_page.
+  Result<std::vector<TableStatus>> tables(const Context& context, std::string_view after);
+  static constexpr size_t tables_a_page = 100;
   Result<void> require_table(const Context& context, std::string_view name);
 
   // One of propose, write, full_text, enrichments, aknn, full_index: with one transactional core all of them mean that

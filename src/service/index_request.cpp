@@ -1,10 +1,14 @@
 #include "service/index_request.h"
 
+#include <fmt/format.h>
+
 namespace strata::service {
 
 namespace {
 
 constexpr size_t max_index_name_bytes = 128;
+// They share the table's row, one value of the store (100,000 bytes), with its schema.
+constexpr size_t max_definitions_bytes = 30'000;
 
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
@@ -46,6 +50,12 @@ Result<void> add_index(std::vector<documents::IndexDefinition>& indexes, uint32_
   if (indexes.size() == documents::max_indexes) return invalid("a table has at most 64 indexes");
   index.id = next_id++;
   indexes.push_back(std::move(index));
+  Bytes row;
+  documents::append_indexes(row, indexes, next_id);
+  if (row.size() > max_definitions_bytes) {
+    return invalid(
+        fmt::format("names and fields of a table's indexes take at most {} bytes together", max_definitions_bytes));
+  }
   return {};
 }
 

@@ -84,7 +84,7 @@ def test_names_that_cannot_be_made(client, name):
     ({"num_shards": 0}, "num_shards must be 1 to 1024"), ({"num_shards": -1}, "num_shards must be 1 to 1024"),
     ({"num_shards": 1025}, "num_shards must be 1 to 1024"), ({"num_shards": "1"}, "num_shards must be an integer"),
     ({"num_shards": 1.5}, "num_shards must be an integer"), ({"num_shards": 2 ** 70}, "num_shards must be an integer"),
-    ({"description": "x" * 501}, "description has at most 500 bytes"), ({"description": 1}, "description must be a string"),
+    ({"description": "x" * 501}, "description has at most 500 letters"), ({"description": 1}, "description must be a string"),
     ({"schema": 1}, "schema: # must be an object or a boolean"), ({"schema": {"type": "text"}}, "schema: #/type"),
     ({"schema": {"$ref": "http://example.com"}}, "schema: #/$ref must lead into the schema itself"),
     ({"schema": {"description": "x" * 70_000}}, "schema has at most 65536 bytes"),

@@ -128,8 +128,12 @@ void append_index(Bytes& body, const service::IndexStatus& status) {
   append_json_string(body, status.field);
   body += fmt::format(",\"type\":\"{}\"", status.type);
   if (!status.analyzer.empty()) body += fmt::format(",\"analyzer\":\"{}\"", status.analyzer);
-  body +=
-      fmt::format(R"(,"state":"{}","documents_indexed":{}}})", status.ready ? "ready" : "building", status.documents);
+  body += fmt::format(R"(,"state":"{}","documents_indexed":{})", status.ready ? "ready" : "building", status.documents);
+  if (!status.error.empty()) {
+    body += ",\"error\":";
+    append_json_string(body, status.error);
+  }
+  body += "}";
 }
 
 Result<Response> create_index(Services& services, Request& request) {
@@ -172,7 +176,7 @@ Result<Response> drop_index(Services& services, Request& request) {
   R"({"type":"object","properties":{"name":{"type":"string"},"field":{"type":"string"},)"  \
   R"("type":{"type":"string","enum":["string","number","bool","date","fulltext"]},)"       \
   R"("analyzer":{"type":"string"},"state":{"type":"string","enum":["building","ready"]},)" \
-  R"("documents_indexed":{"type":"integer"}}})"
+  R"("documents_indexed":{"type":"integer"},"error":{"type":"string"}}})"
 #define STRATA_FILTER R"({"type":"object","description":"docs/documents-query.md"})"
 
 constexpr Route rows[] = {

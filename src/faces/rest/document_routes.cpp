@@ -63,6 +63,13 @@ void append_table(Bytes& body, const service::TableStatus& status) {
   body += fmt::format(R"(}},"storage_status":{{"disk_usage":{},"empty":{}}}}})", status.disk_bytes, status.empty);
 }
 
+void append_list(Bytes& body, std::span<const service::TableStatus> tables) {
+  for (const auto& table : tables) {
+    if (&table != tables.data()) body.push_back(',');
+    append_table(body, table);
+  }
+}
+
 Result<Response> create_table(Services& services, Request& request) {
   ASSIGN_OR_RETURN(const TableBody parsed, parse_table(request.param("tableName"), request.body()));
   ASSIGN_OR_RETURN(const auto made, services.documents->make_table(context_of(request), parsed.request));
@@ -78,15 +85,28 @@ Result<Response> get_table(Services& services, Request& request) {
   return Response::json(std::move(body));
 }
 
+// Page by page: thousands of tables with large schemas are more than an answer may hold in memory.
 Result<Response> list_tables(Services& services, Request& request) {
-  ASSIGN_OR_RETURN(const auto tables, services.documents->tables(context_of(request)));
-  Bytes body = "[";
-  for (const auto& table : tables) {
-    if (body.size() > 1) body.push_back(',');
-    append_table(body, table);
-  }
-  body += "]";
-  return Response::json(std::move(body));
+  ASSIGN_OR_RETURN(auto tables, services.documents->tables(context_of(request), ""));
+  Bytes first = "[";
+  append_list(first, tables);
+  if (tables.size() < service::Documents::tables_a_page) return Response::json(first + "]");
+  const auto rest = [&services, first = std::move(first), after = tables.back().table.name,
+                     &cancellation = request.cancellation()](ResponseStream& stream) -> Result<void> {
+    RETURN_IF_ERROR(stream.write(first));
+    for (std::string last = after;;) {
+      ASSIGN_OR_RETURN(const auto page, services.documents->tables({}, last));
+      Bytes body = page.empty() ? "" : ",";
+      append_list(body, page);
+      RETURN_IF_ERROR(stream.write(body));
+      if (page.size() < service::Documents::tables_a_page) break;
+      if (cancellation.requested()) return ErrorCode::operation_cancelled;
+      last = page.back().table.name;
+    }
+    RETURN_IF_ERROR(stream.write("]"));
+    return stream.flush();
+  };
+  return Response::streamed(json_type, rest);
 }
 
 Result<Response> drop_table(Services& services, Request& request) {

@@ -69,12 +69,19 @@ Result<std::vector<Contribution>> contributions(std::span<const IndexDefinition>
   return found;
 }
 
-void update_entries(kv::Transaction& transaction, BytesView prefix, BytesView key, const std::vector<Bytes>& before,
-                    const std::vector<Bytes>& after) {
+// Millions of words would else be gathered first and refused then.
+Result<void> require_room(const kv::Transaction& transaction) {
+  if (transaction.exceeds_size_limit()) return ErrorCode::transaction_too_large;
+  return {};
+}
+
+Result<void> update_entries(kv::Transaction& transaction, BytesView prefix, BytesView key,
+                            const std::vector<Bytes>& before, const std::vector<Bytes>& after) {
   const auto entry = [&](const Bytes& value) { return (Bytes(prefix) + value).append(key); };
   size_t i = 0;
   size_t j = 0;
   while (i < before.size() || j < after.size()) {
+    RETURN_IF_ERROR(require_room(transaction));
     if (j == after.size() || (i < before.size() && before[i] < after[j])) {
       without_conflict(transaction).clear(entry(before[i++]));
     } else if (i == before.size() || after[j] < before[i]) {
@@ -84,6 +91,7 @@ void update_entries(kv::Transaction& transaction, BytesView prefix, BytesView ke
       ++j;
     }
   }
+  return {};
 }
 
 Result<void> update_fulltext(kv::Transaction& transaction, const Bytes& prefix, BytesView key, const TextTerms& before,
@@ -104,6 +112,7 @@ Result<void> update_fulltext(kv::Transaction& transaction, const Bytes& prefix, 
   size_t i = 0;
   size_t j = 0;
   while (i < old.terms.size() || j < after.terms.size()) {
+    RETURN_IF_ERROR(require_room(transaction));
     if (j == after.terms.size() || (i < old.terms.size() && old.terms[i] < after.terms[j])) {
       change(old.terms[i++], false);
     } else if (i == old.terms.size() || after.terms[j] < old.terms[i]) {
@@ -127,8 +136,14 @@ Result<void> update_index(kv::Transaction& transaction, BytesView prefix, const 
   if (index.type == IndexType::fulltext) {
     return update_fulltext(transaction, fulltext_prefix(prefix, index.id), key, before.text, after.text);
   }
-  update_entries(transaction, index_prefix(prefix, index.id), key, before.values, after.values);
-  return {};
+  const Bytes entries = index_prefix(prefix, index.id);
+  if (index.state == IndexState::building && !before.values.empty()) {
+    // All of a document's entries are there or none: where the build has not been, nothing need be cleared. What is
+    // more than fits a transaction could not be removed else.
+    ASSIGN_OR_RETURN(const auto entry, transaction.get((Bytes(entries) + before.values[0]).append(key)).get());
+    if (!entry) return update_entries(transaction, entries, key, {}, after.values);
+  }
+  return update_entries(transaction, entries, key, before.values, after.values);
 }
 
 }  // namespace

@@ -36,7 +36,13 @@ int compare(const SortValue& a, const SortValue& b, bool descending) {
 
 SortValue sort_value_of(Element value) {
   if (value.is_bool()) return value.get_bool().value_unsafe();
-  if (value.is_string()) return std::string(value.get_string().value_unsafe());
+  if (value.is_string()) {
+    const std::string_view text = value.get_string().value_unsafe();
+    size_t size = std::min(text.size(), max_order_string_bytes);
+    // Not in the middle of a character.
+    while (size < text.size() && size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+    return std::string(text.substr(0, size));
+  }
   if (const auto number = Number::of(value)) return *number;
   return {};
 }
@@ -80,6 +86,14 @@ std::optional<Bytes> bucket_of(Element value) {
   // 2.0 is 2.
   if (real == std::floor(real) && std::abs(real) < 0x1p53) return fmt::format("{}", static_cast<int64_t>(real));
   return fmt::format("{}", real);
+}
+
+size_t bytes_of(const QueryHit& hit) {
+  size_t bytes = hit.key.size() + hit.source.size();
+  for (const SortValue& value : hit.order) {
+    if (const auto* text = std::get_if<std::string>(&value)) bytes += text->size();
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -171,11 +185,11 @@ Result<void> QueryCollector::keep(BytesView key, BytesView text, double score, s
   if (hits_.size() == wanted) {
     if (!before(hit, hits_.front())) return {};
     std::ranges::pop_heap(hits_, less);
-    hit_bytes_ -= hits_.back().source.size();
+    hit_bytes_ -= bytes_of(hits_.back());
     hits_.pop_back();
   }
   RETURN_IF_ERROR(query_.fields.append(text, hit.source));
-  hit_bytes_ += hit.source.size();
+  hit_bytes_ += bytes_of(hit);
   if (hit_bytes_ > max_hit_bytes) {
     return Error(ErrorCode::payload_too_large, "the page is larger than 64 MiB: ask for fewer hits or for some fields");
   }
@@ -225,10 +239,15 @@ Result<void> QueryCollector::aggregate(Element document) {
     const auto rest = std::ranges::unique(seen);
     seen.erase(rest.begin(), rest.end());
     for (Bytes& bucket : seen) {
+      const size_t bytes = bucket.size();
       if (++group.buckets[std::move(bucket)] > 1) continue;
       if (++bucket_count_ > max_buckets) {
         return Error(ErrorCode::invalid_argument,
-                     fmt::format("aggregations.{}: more than 100000 different values", asked.name));
+                     fmt::format("aggregations.{}: more than 100000 different values", printable(asked.name, 60)));
+      }
+      if ((bucket_bytes_ += bytes) > max_bucket_bytes) {
+        return Error(ErrorCode::payload_too_large,
+                     fmt::format("aggregations.{}: different values of more than 64 MiB", printable(asked.name, 60)));
       }
     }
   }

@@ -4,8 +4,9 @@
 // Ownership:     borrows the query, which outlives it; keeps the hits' projected text.
 // Thread safety: none.
 // Invariants:    never more than offset + limit hits are kept, and no more than max_hit_bytes of them; buckets are at
-//                most max_buckets. The order is total: documents that are equal in it follow in the order of their
-//                keys, so a cursor neither skips nor repeats. A value that is missing comes last, in either direction.
+//                most max_buckets and max_bucket_bytes. The order is total: documents that are equal in it follow in
+//                the order of their keys, so a cursor neither skips nor repeats. A value that is missing comes last, in
+//                either direction.
 #pragma once
 
 #include <map>
@@ -25,6 +26,9 @@ inline constexpr size_t max_order_keys = 16;
 inline constexpr size_t max_aggregations = 64;
 inline constexpr size_t max_buckets = 100'000;
 inline constexpr size_t max_hit_bytes = 64u << 20;
+inline constexpr size_t max_bucket_bytes = 64u << 20;
+// Strings are ordered by so much of them: cursors hold what they order by, and have to fit into a request.
+inline constexpr size_t max_order_string_bytes = 1'024;
 
 struct OrderKey {
   enum class By : uint8_t { score, key, field } by = By::score;
@@ -102,7 +106,7 @@ class QueryCollector {
  public:
   explicit QueryCollector(const Query& query);
 
-  // corruption; payload_too_large: the page is too large; invalid_argument: too many buckets.
+  // corruption; payload_too_large: the page or the buckets are too large; invalid_argument: too many buckets.
   Result<void> add(BytesView key, BytesView text);
   QueryResult finish();
 
@@ -124,6 +128,7 @@ class QueryCollector {
   std::optional<QueryHit> after_;
   size_t hit_bytes_ = 0;
   size_t bucket_count_ = 0;
+  size_t bucket_bytes_ = 0;
   uint64_t behind_ = 0;
   QueryResult result_;
   std::vector<Group> groups_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "text/utf8.h"
+
 namespace strata::documents {
 namespace {
 
@@ -62,9 +64,9 @@ Result<void> validate_table_options(const TableOptions& options) {
   if (options.shards == 0 || options.shards > max_shards) {
     return Error(ErrorCode::invalid_argument, fmt::format("num_shards must be 1 to {}", max_shards));
   }
-  if (options.description.size() > max_table_description_bytes) {
+  if (text::count_code_points(options.description) > max_table_description_letters) {
     return Error(ErrorCode::invalid_argument,
-                 fmt::format("description has at most {} bytes", max_table_description_bytes));
+                 fmt::format("description has at most {} letters", max_table_description_letters));
   }
   if (options.schema.size() > max_schema_bytes) {
     return Error(ErrorCode::invalid_argument, fmt::format("schema has at most {} bytes", max_schema_bytes));

@@ -16,7 +16,7 @@
 
 namespace strata::documents {
 
-inline constexpr size_t max_table_description_bytes = 500;
+inline constexpr size_t max_table_description_letters = 500;
 // The row of a table fits one value of the engine.
 inline constexpr size_t max_schema_bytes = 65'536;
 inline constexpr uint32_t max_shards = 1'024;
