@@ -197,6 +197,8 @@ Result<bool> DocumentIndexes::build_page(const Build& build, size_t& most) {
         if (documents > 0) progress.last_key = last = page.entries().back().key;
         for (const auto& entry : page.entries()) {
           RETURN_IF_ERROR(documents::add_to_index(transaction, table->prefix, *index, entry.key, entry.text));
+          // Who writes the document now has looked for entries that were not there yet.
+          RETURN_IF_ERROR(transaction.add_write_conflict_key(documents::document_key(table->prefix, entry.key)));
         }
         progress.documents += documents;
         documents::write_progress(transaction, table->prefix, build.id, progress);

@@ -162,6 +162,27 @@ TEST_F(DocumentIndexesTest, ADocumentOfTooManyWordsStopsNoOtherIndex) {
   EXPECT_EQ(count(R"({"match":"words","field":"t"})", true), 51u);
 }
 
+TEST_F(DocumentIndexesTest, AWriteThatTheBuildOvertakesClearsWhatTheBuildMade) {
+  fill("t", 10);
+  ASSERT_TRUE(make("t", "n", "n", "number").ok());
+  ASSERT_TRUE(make("t", "s", "t", "string").ok());
+  ASSERT_TRUE(make("t", "ft", "t", "fulltext").ok());
+  engine_->intercept([&](kv::Engine& target, kv::CommitRequest request) -> Result<kv::Committed> {
+    EXPECT_TRUE(indexes_.build_all().ok());
+    return target.commit(std::move(request)).get();
+  });
+  put("t", {{"k0004", R"({"n":40,"t":"other"})"}});
+  for (const char* filter :
+       {R"({"term":4,"field":"n"})", R"({"match":"number4","field":"t"})", R"({"term":"number4","field":"t"})"}) {
+    const auto answer = queries_.query({}, {.table = "t", .filter_query = filter});
+    ASSERT_TRUE(answer.ok());
+    EXPECT_EQ(answer->indexes.size(), 1u) << filter;
+    EXPECT_EQ(answer->examined, 0u) << filter;
+  }
+  EXPECT_EQ(count(R"({"term":40,"field":"n"})", true), 1u);
+  EXPECT_EQ(count(R"({"match":"words","field":"t"})", true), 9u);
+}
+
 TEST_F(DocumentIndexesTest, WhatIsDroppedMeanwhileIsNotBuilt) {
   fill("t", 300);
   const size_t before = raw_rows();

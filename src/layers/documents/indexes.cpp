@@ -23,8 +23,9 @@ Bytes below(Bytes prefix, char kind, BytesView rest = {}) {
   return prefix.append(rest);
 }
 
-// Entries and counters are read by snapshot alone, and who writes them has written the document, which is where writers
-// meet: a conflict range would only cost, a quarter of what the conflicts of a batch take for each entry.
+// Entries and counters are read by snapshot alone, and who writes them has written the document, or says so as a build
+// does, which is where writers meet: a conflict range would only cost, a quarter of what the conflicts of a batch take
+// for each entry.
 kv::Transaction& without_conflict(kv::Transaction& transaction) {
   STRATA_ASSERT(transaction.set_option(kv::TransactionOption::next_write_no_write_conflict_range).ok());
   return transaction;
@@ -140,7 +141,8 @@ Result<void> update_index(kv::Transaction& transaction, BytesView prefix, const 
   if (index.state == IndexState::building && !before.values.empty()) {
     // All of a document's entries are there or none: where the build has not been, nothing need be cleared. What is
     // more than fits a transaction could not be removed else.
-    ASSIGN_OR_RETURN(const auto entry, transaction.get((Bytes(entries) + before.values[0]).append(key)).get());
+    const Bytes first = (Bytes(entries) + before.values[0]).append(key);
+    ASSIGN_OR_RETURN(const auto entry, transaction.snapshot().get(first).get());
     if (!entry) return update_entries(transaction, entries, key, {}, after.values);
   }
   return update_entries(transaction, entries, key, before.values, after.values);
