@@ -127,7 +127,7 @@ def test_a_document_that_is_always_written_keeps_no_index_from_being_built(serve
 
 
 def test_a_document_too_large_for_an_index_stops_no_other():
-    words = " ".join(f"{number:x}" for number in range(100_000))
+    words = " ".join(f"{number:x}" for number in range(300_000))
     with Server("--limits", "foundationdb", engine="memory") as server, \
             new_table(server.client()) as table, new_table(server.client()) as other:
         table.insert({"large": {"t": words, "n": 1}, "small": {"t": "few words", "n": 2}})
