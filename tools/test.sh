@@ -53,7 +53,7 @@ run_scenarios() {
   say "scenarios"
   local code=0
   STRATA_BINARY="$PWD/build/release/strata" /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$jobs" \
-    --junitxml "$results/scenarios.xml" ${1:+-k "$1"} tests/scenarios tests/crash || code=$?
+    --junitxml "$results/scenarios.xml" ${1:+-k "$1"} tests/scenarios tests/crash tests/compat || code=$?
   [[ $code == 0 || $code == 5 ]]  # 5: the filter matched none
 }
 

@@ -268,6 +268,9 @@ Result<void> Program::serve() {
   server_ = std::make_unique<rest::Server>(*dispatcher_, metrics_, server_options());
   RETURN_IF_ERROR(server_->start());
   rpc::Services grpc;
+  grpc.vectors = vectors_.get();
+  grpc.vector_graph = vector_graph_.get();
+  grpc.vector_math = vector_math_.get();
   grpc.replica = replica_.get();
   grpc.is_ready = [this] { return status_.readiness().ready; };
   RETURN_IF_ERROR(grpc_.start(grpc, metrics_));

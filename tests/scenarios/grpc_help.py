@@ -67,11 +67,11 @@ class Door:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=message_class(described.output_type.full_name).FromString)
 
-    def __call__(self, name, timeout_s=60, metadata=None, message=None, **fields):
+    def __call__(self, name, /, timeout_s=60, sent=None, message=None, **fields):
         request = message if message is not None else self.request(name, **fields)
-        return self.stub(name)(request, timeout=timeout_s, metadata=self.metadata + (metadata or []))
+        return self.stub(name)(request, timeout=timeout_s, metadata=self.metadata + (sent or []))
 
-    def request(self, name, **fields):
+    def request(self, name, /, **fields):
         return json_format.ParseDict(fields, message_class(method(name).input_type.full_name)())
 
     def stream(self, name, requests, timeout_s=60):

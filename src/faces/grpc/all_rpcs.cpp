@@ -4,8 +4,7 @@ namespace strata::rpc {
 
 std::vector<std::span<const Rpc>> all_rpcs() {
   return {
-      health_rpcs(),
-      reflection_rpcs(),
+      collection_rpcs(), vector_rpcs(), search_rpcs(), graph_rpcs(), math_rpcs(), health_rpcs(), reflection_rpcs(),
   };
 }
 

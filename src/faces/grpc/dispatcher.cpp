@@ -49,6 +49,8 @@ Dispatcher::Dispatcher(std::vector<std::span<const Rpc>> tables, Services& servi
                                                     "Time from a call's arrival to its status", {{"method", rpc.path}});
     }
   }
+  metrics.gauge("strata_grpc_calls_in_flight", "Calls that are being answered",
+                [in_flight = in_flight_] { return static_cast<double>(*in_flight); });
   services_.service_names.assign(names.begin(), names.end());
 }
 
@@ -70,15 +72,17 @@ Outcome Dispatcher::run(size_t index, Call& call, const Credentials& credentials
   const Rpc& rpc = *rpcs_[index];
   Method& method = *methods_[index];
   const int64_t begin_us = services_.clock->steady_us();
-  const int64_t timeout_ms = rpc.timeout_ms == 0 ? options_.request_timeout_ms : rpc.timeout_ms;
+  // A client that names a deadline knows best how long it waits; the default is for those that name none.
   int64_t deadline_us = client_deadline_steady_us;
-  if (timeout_ms > 0) {
-    const int64_t ours_us = begin_us + timeout_ms * 1'000;
+  if (rpc.timeout_ms > 0) {
+    const int64_t ours_us = begin_us + rpc.timeout_ms * 1'000;
     deadline_us = deadline_us == 0 ? ours_us : std::min(deadline_us, ours_us);
+  } else if (rpc.timeout_ms == 0 && deadline_us == 0 && options_.request_timeout_ms > 0) {
+    deadline_us = begin_us + options_.request_timeout_ms * 1'000;
   }
 
   Result<void> result;
-  const size_t others = in_flight_.fetch_add(1);
+  const size_t others = in_flight_->fetch_add(1);
   if (draining_) {
     result = Error(ErrorCode::unavailable, "the server is stopping");
   } else if (others >= options_.max_calls_in_flight) {
@@ -87,7 +91,7 @@ Outcome Dispatcher::run(size_t index, Call& call, const Credentials& credentials
     result = admit(rpc, call, credentials, deadline_us);
     if (result.ok()) result = run_handler(rpc, call);
   }
-  in_flight_.fetch_sub(1);
+  in_flight_->fetch_sub(1);
 
   Outcome outcome;
   if (!result.ok()) {

@@ -25,7 +25,7 @@ namespace strata::rpc {
 struct DispatcherOptions {
   // Static keys (service/api_keys.h), in x-api-key or authorization. None: every caller may do everything.
   std::vector<std::string> api_keys = {};
-  // Of a method whose row names none; 0: none.
+  // Of a call whose row and client name none; 0: none.
   int64_t request_timeout_ms = 60'000;
   // Beyond it: UNAVAILABLE.
   size_t max_calls_in_flight = 4'096;
@@ -66,7 +66,8 @@ class Dispatcher {
   const service::ApiKeys api_keys_;
   std::vector<const Rpc*> rpcs_;
   std::vector<std::unique_ptr<Method>> methods_;  // of each rpc
-  std::atomic<size_t> in_flight_{0};
+  // Shared with the gauge, which the registry keeps.
+  const std::shared_ptr<std::atomic<size_t>> in_flight_ = std::make_shared<std::atomic<size_t>>(0);
   std::atomic<bool> draining_{false};
   MetricsRegistry& metrics_;
 };

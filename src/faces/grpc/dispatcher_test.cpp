@@ -122,13 +122,15 @@ TEST_F(GrpcDispatcherTest, ACallWithoutAMessage) {
   EXPECT_EQ(dispatcher.run(open_row, call, {}, 0).code, StatusCode::invalid_argument);
 }
 
-TEST_F(GrpcDispatcherTest, TheNearerDeadlineCounts) {
+TEST_F(GrpcDispatcherTest, TheClientsDeadlineCountsElseTheServers) {
   const Credentials key{.api_key = "one"};
   EXPECT_EQ(run(deadline_row, "", key).code, StatusCode::ok);
   const uint64_t ours = static_cast<uint64_t>(clock.steady_us()) + 60'000'000;
   EXPECT_EQ(answered, ours);
   EXPECT_EQ(run(deadline_row, "", key, 1'000'500).code, StatusCode::ok);
   EXPECT_EQ(answered, 1'000'500u);
+  EXPECT_EQ(run(deadline_row, "", key, 900'000'000).code, StatusCode::ok);
+  EXPECT_EQ(answered, 900'000'000u);
   EXPECT_EQ(run(endless_row, "", key).code, StatusCode::ok);
   EXPECT_EQ(answered, 0u);
   EXPECT_EQ(run(endless_row, "", key, 7).code, StatusCode::ok);

@@ -68,7 +68,8 @@ struct Rpc {
   Permission permission = Permission::read;
   // What needs more than the permission to read is refused by a server that follows a leader, but for these.
   bool on_replica = false;
-  // Answer within, beside the client's own deadline. 0: the server's default, -1: never.
+  // Answer within, if the client's deadline is not sooner. 0: the client's, else the server's default. -1: the
+  // client's, else never.
   int64_t timeout_ms = 0;
   // A conversation without an end of its own: cancelled when the server begins to stop.
   bool long_lived = false;

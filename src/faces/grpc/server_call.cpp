@@ -9,6 +9,9 @@
 namespace strata::rpc {
 namespace {
 
+// Without a whole message; then the call is cancelled, so that a silent client does not hold its place for ever.
+constexpr int64_t read_timeout_us = 120'000'000;
+
 Result<void> serialize(const MessageLite& message, ::grpc::ByteBuffer& buffer) {
   constexpr int block_bytes = 1 << 20;
   const size_t size = message.ByteSizeLong();
@@ -90,8 +93,11 @@ bool ServerCall::wait_for_move() {
 
 Result<bool> ServerCall::read(MessageLite& message) {
   ::grpc::ByteBuffer buffer;
+  reading_since_us_ = thread_.dispatcher().services().clock->steady_us();
   stream_.Read(&buffer, &moved_event_);
-  if (!wait_for_move()) {
+  const bool any = wait_for_move();
+  reading_since_us_ = 0;
+  if (!any) {
     // The library says the same of a client that has sent all and of one that is gone.
     if (cancellation_.requested()) return ErrorCode::operation_cancelled;
     return false;
@@ -123,6 +129,7 @@ void ServerCall::drain() {
 void ServerCall::check_deadline(int64_t now_steady_us) {
   const int64_t deadline_us = context_.deadline_steady_us;
   if (deadline_us != 0 && now_steady_us >= deadline_us) cancellation_.request();
+  if (reading_since_us_ != 0 && now_steady_us - reading_since_us_ >= read_timeout_us) library_context_.TryCancel();
 }
 
 int64_t ServerCall::client_deadline_steady_us() const {

@@ -51,6 +51,7 @@ class ServerCall final : public Call {
   ::grpc::ByteBuffer answer_;
   bool has_answer_ = false;
   Coroutine* waiting_ = nullptr;
+  int64_t reading_since_us_ = 0;  // 0: not reading
   bool move_ok_ = false;
   int ends_left_ = 2;
   Arena arena_;
