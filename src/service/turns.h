@@ -1,9 +1,9 @@
-// Turns: one at a time, in the order of arrival, without holding a thread.
+// Turns: one at a time, or some, in the order of arrival, without holding a thread.
 //
-// Purpose:       requests that use the same transaction wait for each other.
+// Purpose:       requests that use the same transaction wait for each other; long computations for a processor.
 // Ownership:     a Turn refers to its Turns, which outlive it.
 // Thread safety: any thread; a waiting coroutine suspends.
-// Invariants:    at most one Turn lives; at most `most_waiting` wait.
+// Invariants:    at most `at_once` Turns live; at most `most_waiting` wait.
 #pragma once
 
 #include <deque>
@@ -28,19 +28,19 @@ class Turns {
     Turns* turns_;
   };
 
-  static constexpr size_t most_waiting = 64;
+  explicit Turns(size_t at_once = 1, size_t most_waiting = 64) : most_waiting_(most_waiting), free_(at_once) {}
 
   // too_many_requests when enough wait already.
   Result<Turn> take() {
     Future<void> woken;
     {
       std::lock_guard lock(mutex_);
-      if (!taken_) {
-        taken_ = true;
+      if (free_ > 0) {
+        --free_;
         return Turn(this);
       }
-      if (waiting_.size() >= most_waiting) {
-        return Error(ErrorCode::too_many_requests, "too many requests wait for the same transaction");
+      if (waiting_.size() >= most_waiting_) {
+        return Error(ErrorCode::too_many_requests, "too many requests wait for their turn");
       }
       waiting_.emplace_back();
       woken = waiting_.back().future();
@@ -51,8 +51,8 @@ class Turns {
   // nullopt instead of waiting.
   std::optional<Turn> try_take() {
     std::lock_guard lock(mutex_);
-    if (taken_) return std::nullopt;
-    taken_ = true;
+    if (free_ == 0) return std::nullopt;
+    --free_;
     return Turn(this);
   }
 
@@ -62,7 +62,7 @@ class Turns {
     {
       std::lock_guard lock(mutex_);
       if (waiting_.empty()) {
-        taken_ = false;
+        ++free_;
         return;
       }
       next = std::move(waiting_.front());
@@ -71,8 +71,9 @@ class Turns {
     next->fulfil(Result<void>());
   }
 
+  const size_t most_waiting_;
   std::mutex mutex_;
-  bool taken_ = false;
+  size_t free_;
   std::deque<Promise<void>> waiting_;
 };
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
+#include <limits>
 #include <unordered_map>
 
 #include "hnsw/types.h"
@@ -17,12 +17,19 @@ namespace {
 using hnsw::Match;
 using hnsw::Metric;
 
+// Finite: what leaves the range of floats is cut, so that products along paths are numbers.
+template <class Number>
+float finite(Number value) {
+  constexpr float largest = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp<Number>(value, -largest, largest));
+}
+
 float similarity_of(Metric metric, float score) {
   switch (metric) {
     case Metric::cosine:
-      return 1 - score;
+      return finite(1 - score);
     case Metric::dot_product:
-      return -score;
+      return finite(-score);
     case Metric::euclidean:
     case Metric::manhattan:
       break;
@@ -48,8 +55,8 @@ float VectorGraph::threshold_for(const VectorCollection& collection, uint64_t id
   return common != 0 && threshold != 0 ? threshold : common;
 }
 
-Result<std::vector<RelatedVector>> VectorGraph::edges_of(const Context&, VectorCollection& collection, uint64_t id,
-                                                         float threshold, uint32_t limit) {
+Result<std::vector<RelatedVector>> VectorGraph::edges_of(VectorCollection& collection, uint64_t id, float threshold,
+                                                         uint32_t limit) {
   const float least = threshold_for(collection, id, threshold);
   std::vector<RelatedVector> edges;
   if (least == 0 || limit == 0) return edges;
@@ -79,16 +86,28 @@ Result<std::shared_ptr<VectorCollection>> VectorGraph::open(const Context& conte
 template <class Answer, class Work>
 Result<Answer> VectorGraph::run(const VectorCollection& collection, std::shared_ptr<StopFlag> stop, const Work& work) {
   if (collection.view().size() * collection.dimension() <= inline_numbers) return work();
+  ASSIGN_OR_RETURN(const Turns::Turn turn, turns_.take());
   if (!stop) stop = std::make_shared<StopFlag>();
   return jobs_.run<Answer>(std::move(stop), [&work] { return work(); });
+}
+
+Result<void> VectorGraph::add_edges(const Context& context, VectorCollection& collection,
+                                    std::span<ScoredVector> results, float threshold, uint32_t limit) {
+  return run<void>(collection, nullptr, [&]() -> Result<void> {
+    for (ScoredVector& result : results) {
+      RETURN_IF_ERROR(timeout_ms(context, clock_));
+      ASSIGN_OR_RETURN(result.edges, edges_of(collection, result.id, threshold, limit));
+    }
+    return {};
+  });
 }
 
 Result<std::vector<RelatedVector>> VectorGraph::related(const Context& context, const RelatedRequest& request) {
   if (!std::isfinite(request.threshold)) return invalid("threshold must be a finite number");
   ASSIGN_OR_RETURN(const auto collection, open(context, request.collection, request.id));
   const uint32_t limit = request.max_results == 0 ? max_vector_edges : request.max_results;
-  return run<std::vector<RelatedVector>>(
-      *collection, nullptr, [&] { return edges_of(context, *collection, request.id, request.threshold, limit); });
+  return run<std::vector<RelatedVector>>(*collection, nullptr,
+                                         [&] { return edges_of(*collection, request.id, request.threshold, limit); });
 }
 
 Result<std::vector<TraversalNode>> VectorGraph::traverse(const Context& context, const TraverseRequest& request,
@@ -106,7 +125,7 @@ Result<std::vector<TraversalNode>> VectorGraph::walk(const Context& context, Vec
     size_t parent = 0;  // in `places`
     uint64_t id = 0;
     uint32_t depth = 0;
-    double similarity = 1;
+    float similarity = 1;
   };
   std::vector<Place> places = {{.id = request.start_id}};
   std::unordered_map<uint64_t, size_t> seen = {{request.start_id, 0}};
@@ -114,14 +133,14 @@ Result<std::vector<TraversalNode>> VectorGraph::walk(const Context& context, Vec
     if (places[at].depth == request.depth) break;
     if (stop && stop->is_set()) return Error(ErrorCode::operation_cancelled, "the traversal was stopped");
     RETURN_IF_ERROR(timeout_ms(context, clock_));
-    ASSIGN_OR_RETURN(const auto edges,
-                     edges_of(context, collection, places[at].id, request.threshold, max_vector_edges));
+    ASSIGN_OR_RETURN(const auto edges, edges_of(collection, places[at].id, request.threshold, max_vector_edges));
     for (const RelatedVector& edge : edges) {
       if (!seen.try_emplace(edge.id, places.size()).second) continue;
-      places.push_back({.parent = at,
-                        .id = edge.id,
-                        .depth = places[at].depth + 1,
-                        .similarity = places[at].similarity * static_cast<double>(edge.similarity)});
+      places.push_back(
+          {.parent = at,
+           .id = edge.id,
+           .depth = places[at].depth + 1,
+           .similarity = finite(static_cast<double>(places[at].similarity) * static_cast<double>(edge.similarity))});
     }
   }
   std::vector<size_t> order;
@@ -136,7 +155,7 @@ Result<std::vector<TraversalNode>> VectorGraph::walk(const Context& context, Vec
     TraversalNode& node = nodes.emplace_back();
     node.id = places[at].id;
     node.depth = places[at].depth;
-    node.path_similarity = static_cast<float>(places[at].similarity);
+    node.path_similarity = places[at].similarity;
     node.path.resize(node.depth + 1);
     for (size_t step = at, place = node.depth;; step = places[step].parent, --place) {
       node.path[place] = places[step].id;

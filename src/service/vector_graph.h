@@ -7,10 +7,12 @@
 // Invariants:    an edge has no direction: it stands only while neither end drops it. A vector keeps at most
 //                max_vector_edges, the most similar ones, by similarity and then by id. A threshold of 0 everywhere
 //                means that there are no edges. Vectors whose edges are deferred have none before optimize.
-// Errors:        not_found ("collection 'X' not found", "vector 7 not found"), invalid_argument.
+// Errors:        not_found ("collection 'X' not found", "vector 7 not found"), invalid_argument, too_many_requests
+//                (walks that wait for a thread).
 #pragma once
 
 #include "service/backup_jobs.h"
+#include "service/turns.h"
 #include "service/vector_neighbours.h"
 #include "service/vectors.h"
 
@@ -49,8 +51,8 @@ class VectorGraph final : public VectorEdges {
   Result<std::vector<TraversalNode>> traverse(const Context& context, const TraverseRequest& request,
                                               const std::shared_ptr<StopFlag>& stop = {});
 
-  Result<std::vector<RelatedVector>> edges_of(const Context& context, VectorCollection& collection, uint64_t id,
-                                              float threshold, uint32_t limit) override;
+  Result<void> add_edges(const Context& context, VectorCollection& collection, std::span<ScoredVector> results,
+                         float threshold, uint32_t limit) override;
 
  private:
   // Of a collection with fewer numbers, the lists of 50 neighbours take some milliseconds: on the caller's thread.
@@ -58,6 +60,10 @@ class VectorGraph final : public VectorEdges {
 
   static float threshold_for(const VectorCollection& collection, uint64_t id, float threshold);
   Result<std::shared_ptr<VectorCollection>> open(const Context& context, std::string_view name, uint64_t id);
+  // None of a vector that the view does not show, or no longer.
+  Result<std::vector<RelatedVector>> edges_of(VectorCollection& collection, uint64_t id, float threshold,
+                                              uint32_t limit);
+  // Here, or on a thread of its own once there is one.
   template <class Answer, class Work>
   Result<Answer> run(const VectorCollection& collection, std::shared_ptr<StopFlag> stop, const Work& work);
   Result<std::vector<TraversalNode>> walk(const Context& context, VectorCollection& collection,
@@ -66,6 +72,7 @@ class VectorGraph final : public VectorEdges {
   Vectors& vectors_;
   Clock& clock_;
   VectorNeighbours neighbours_;
+  Turns turns_{4, 1'024};
   BackupJobs jobs_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <thread>
 
@@ -99,6 +100,7 @@ class VectorMath::Run {
   Result<Answer> compute(Result<bool> is_short, const Work& work) {
     if (!is_short.ok()) return is_short.error();
     if (*is_short) return work();
+    ASSIGN_OR_RETURN(const Turns::Turn turn, math_.turns_.take());
     StopHandle stop = stop_ ? stop_ : std::make_shared<StopFlag>();
     stop_ = stop;
     return math_.jobs_.run<Answer>(std::move(stop), [&work] { return work(); });
@@ -233,6 +235,11 @@ Result<DriftAnswer> VectorMath::drift(const Context& context, const DriftRequest
   ASSIGN_OR_RETURN(const Metric metric, metric_of(request.metric));
   if (request.window1_ids.empty() || request.window2_ids.empty()) return invalid("a window has no vectors");
   if (request.threshold && !std::isfinite(*request.threshold)) return invalid("threshold must be a finite number");
+  // What leaves the range of floats is cut, so that there are no differences of infinities.
+  const auto distance = [&](const float* a, const float* b) {
+    const float score = hnsw::score(metric, a, b, run.dimension());
+    return std::clamp(score, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max());
+  };
   const auto work = [&]() -> Result<DriftAnswer> {
     std::vector<float> centroids[2];
     double means[2] = {0, 0};
@@ -242,12 +249,12 @@ Result<DriftAnswer> VectorMath::drift(const Context& context, const DriftRequest
       const math::Rows rows = loaded.rows();
       ASSIGN_OR_RETURN(centroids[i], math::centroid(rows, {}));
       for (size_t row = 0; row < rows.count; ++row) {
-        means[i] += static_cast<double>(hnsw::score(metric, rows[row].data(), centroids[i].data(), rows.dimension));
+        means[i] += static_cast<double>(distance(rows[row].data(), centroids[i].data()));
       }
       means[i] /= static_cast<double>(rows.count);
     }
     DriftAnswer answer;
-    answer.centroid_shift = hnsw::score(metric, centroids[0].data(), centroids[1].data(), run.dimension());
+    answer.centroid_shift = distance(centroids[0].data(), centroids[1].data());
     answer.mean_distance_window1 = static_cast<float>(means[0]);
     answer.mean_distance_window2 = static_cast<float>(means[1]);
     answer.spread_change = static_cast<float>(means[1] - means[0]);

@@ -8,7 +8,7 @@
 //                compute_time_us is the time of all of it, reading included.
 // Errors:        not_found ("collection 'X' not found", "vector 7 not found"), invalid_argument (with the word
 //                "dimension" where that is wrong), payload_too_large (more vectors than max_math_bytes take),
-//                too_many_requests (as many long computations run as may), operation_cancelled, transaction_timed_out.
+//                too_many_requests (too many long computations wait), operation_cancelled, transaction_timed_out.
 #pragma once
 
 #include <memory>
@@ -16,12 +16,13 @@
 #include "kv/database.h"
 #include "service/backup_jobs.h"
 #include "service/context.h"
+#include "service/turns.h"
 #include "service/vector_types.h"
 
 namespace strata::service {
 
 // Of the vectors that one computation holds in memory.
-inline constexpr uint64_t max_math_bytes = uint64_t{4} << 30;
+inline constexpr uint64_t max_math_bytes = uint64_t{2} << 30;
 inline constexpr uint32_t max_clusters = 65'536;
 inline constexpr uint32_t max_iterations = 10'000;
 inline constexpr uint32_t max_sequence = 10'000;
@@ -194,6 +195,8 @@ class VectorMath {
   const kv::Database& database_;
   Clock& clock_;
   const size_t threads_;
+  // What waits, waits for a processor more than for a thread.
+  Turns turns_{4, 1'024};
   BackupJobs jobs_;
 };
 

@@ -94,6 +94,9 @@ Result<void> visit_vectors(const kv::Database& database, const vectors::Collecti
 Result<VectorRows> load_all_vectors(const kv::Database& database, const vectors::Collection& collection,
                                     const RowsCheck& check) {
   VectorRows all{.dimension = collection.options.dimension};
+  ASSIGN_OR_RETURN(const uint64_t count, count_vectors(database, collection));
+  RETURN_IF_ERROR(check_size(count, all.dimension));
+  all.values.reserve(count * all.dimension);
   RETURN_IF_ERROR(visit_vectors(database, collection, check, [&](const VectorRows& page) -> Result<void> {
     RETURN_IF_ERROR(check_size(all.ids.size() + page.ids.size(), all.dimension));
     all.ids.insert(all.ids.end(), page.ids.begin(), page.ids.end());

@@ -134,14 +134,8 @@ Result<VectorSearchAnswer> Vectors::search(const Context& context, const VectorS
   VectorSearchAnswer answer;
   ASSIGN_OR_RETURN(answer.results, run(database_, query, request));
   if (request.include_graph && edges_ != nullptr) {
-    for (ScoredVector& result : answer.results) {
-      auto edges =
-          edges_->edges_of(context, *query.collection, result.id, request.graph_threshold, request.max_graph_edges);
-      // Removed since it was found.
-      if (!edges.ok() && edges.error().code() == ErrorCode::not_found) continue;
-      if (!edges.ok()) return edges.error();
-      result.edges = *std::move(edges);
-    }
+    RETURN_IF_ERROR(edges_->add_edges(context, *query.collection, answer.results, request.graph_threshold,
+                                      request.max_graph_edges));
   }
   if (const size_t missing = query.collection->view().unindexed_count(); missing > 0) {
     answer.warning =

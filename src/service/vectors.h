@@ -51,9 +51,10 @@ struct VectorsOptions {
 class VectorEdges {
  public:
   virtual ~VectorEdges() = default;
-  // By similarity, largest first, then by id. threshold 0: the vector's own, else the collection's.
-  virtual Result<std::vector<RelatedVector>> edges_of(const Context& context, VectorCollection& collection, uint64_t id,
-                                                      float threshold, uint32_t limit) = 0;
+  // Fills in `edges` of each, at most `limit`: by similarity, largest first, then by id. threshold: for vectors that
+  // have none of their own; 0: the collection's.
+  virtual Result<void> add_edges(const Context& context, VectorCollection& collection, std::span<ScoredVector> results,
+                                 float threshold, uint32_t limit) = 0;
 };
 
 class Vectors {

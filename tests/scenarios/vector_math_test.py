@@ -233,6 +233,21 @@ def test_deferred_vectors_take_part(client):
         assert made.math("centroid")["centroid"] == [2, 3]
 
 
+def test_the_largest_numbers_break_nothing(client):
+    most = 3.4e38
+    for metric in sorted(DISTANCES):
+        with new_collection(client, 2, metric, default_threshold=-3e38) as made:
+            made.fill([(1, [most, most], None), (2, [-most, most], None), (3, [most, -most], None), (4, [0, 0], None)])
+            assert len(made.search([most, most], 4)) == 4
+            for first, second in (([1, 2], [3, 4]), ([1], [2]), ([1, 2, 3], [1, 2, 3])):
+                made.math("drift", window1_ids=first, window2_ids=second, metric=metric, threshold=1)
+            made.math("cluster", k=2, metric=metric)
+            made.math("ghosts", metric=metric, auto_k=2)
+            made.math("cone", direction=[most, 0], aperture_radians=1)
+            assert made.post("/math/pca").status in (200, 400)
+            assert made.post("/graph/traverse", {"start_id": 1, "depth": 9}).status == 200
+
+
 def test_of_nothing_there_is_little_to_compute(client):
     with new_collection(client, 2) as made:
         assert made.math("ghosts")["ghosts"] == []

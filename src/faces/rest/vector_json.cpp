@@ -294,7 +294,10 @@ Result<service::Metadata> read_json_metadata(VectorJsonValue value) {
 Result<VectorFilter> read_json_filter(VectorJsonValue value) { return read_filter_at(value, 1); }
 
 void append_json_float(Bytes& out, float value) {
-  STRATA_ASSERT(!std::isnan(value));
+  if (std::isnan(value)) {
+    out += "null";
+    return;
+  }
   append_shortest(out, std::clamp(value, std::numeric_limits<float>::lowest(), std::numeric_limits<float>::max()));
 }
 

@@ -47,7 +47,8 @@ Result<std::vector<uint64_t>> read_json_ids(VectorJsonValue value, std::string_v
 Result<service::Metadata> read_json_metadata(VectorJsonValue value);
 Result<service::VectorFilter> read_json_filter(VectorJsonValue value);
 
-// The shortest text that reads as the same float. JSON has no infinity: the largest float stands for it.
+// The shortest text that reads as the same float. JSON has no infinity: the largest float stands for it,
+// and null for what is no number.
 void append_json_float(Bytes& out, float value);
 void append_json_floats(Bytes& out, std::span<const float> values);
 // [[...],[...]]
