@@ -4,7 +4,7 @@
 The load generator shares the cores with the server, so beside searches per second stands the server's CPU time a search.
 Measured in turn, the median with the range.
 
-    bench/served/run.py [--build build/release] [--vectors 20000] [--dimension 768] [--seconds 3] [--runs 5] [--ef 64]
+    bench/served/run.py [--build build/release] [--vectors 50000] [--dimension 768] [--seconds 3] [--runs 3] [--ef 128] [--in-flight 16]
 """
 
 import argparse
@@ -31,7 +31,8 @@ def text(values, digits=0):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=str(REPOSITORY / "build" / "release"))
-    for name, default in (("vectors", 20_000), ("dimension", 768), ("seconds", 3), ("runs", 5), ("ef", 64), ("in-flight", 8)):
+    for name, default in (("vectors", 50_000), ("dimension", 768), ("seconds", 3), ("runs", 3), ("ef", 128),
+                          ("in-flight", 16)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     sizes = [part for name in ("vectors", "dimension", "seconds", "ef", "in_flight")
