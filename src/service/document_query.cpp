@@ -278,7 +278,7 @@ struct DocumentQueries::Run {
   Result<void> read_candidates(std::span<const Bytes> keys, Found found) {
     for (;;) {
       for (size_t i = 0; i < found.size(); ++i) {
-        if (found[i]) RETURN_IF_ERROR(add(keys[i], found[i]->text));
+        if (found[i]) RETURN_IF_ERROR(add(keys[i], std::move(found[i]->text)));
       }
       keys = keys.subspan(found.size());
       if (keys.empty()) return {};
@@ -309,9 +309,10 @@ struct DocumentQueries::Run {
     return {};
   }
 
-  Result<void> add(BytesView key, BytesView text) {
+  template <class Text>
+  Result<void> add(BytesView key, Text&& text) {
     ++examined;
-    return collector.add(key, text);
+    return collector.add(key, std::forward<Text>(text));
   }
 };
 

@@ -104,9 +104,14 @@ Result<Bytes> read_text(const kv::ReadTransaction& transaction, const Table& tab
 
 Result<std::optional<StoredDocument>> read_document(const kv::ReadTransaction& transaction, const Table& table,
                                                     BytesView key) {
-  ASSIGN_OR_RETURN(const auto stored, transaction.get(document_key(table.prefix, key)).get());
+  ASSIGN_OR_RETURN(auto stored, transaction.get(document_key(table.prefix, key)).get());
   if (!stored) return std::optional<StoredDocument>();
   ASSIGN_OR_RETURN(const DocumentHead head, parse_head(*stored));
+  if (!head.chunked) {
+    // In its place: a query reads many.
+    stored->erase(0, stored->size() - head.size);
+    return std::optional<StoredDocument>({head.stamp, *std::move(stored)});
+  }
   ASSIGN_OR_RETURN(Bytes text, read_text(transaction, table, key, head));
   return std::optional<StoredDocument>({head.stamp, std::move(text)});
 }

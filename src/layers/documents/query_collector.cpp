@@ -172,7 +172,8 @@ std::vector<SortValue> QueryCollector::sort_values(Element document, double scor
   return values;
 }
 
-Result<void> QueryCollector::keep(BytesView key, BytesView text, double score, std::vector<SortValue> values) {
+Result<void> QueryCollector::keep(BytesView key, BytesView text, Bytes* own, double score,
+                                  std::vector<SortValue> values) {
   QueryHit hit{.key = Bytes(key), .score = score, .source = {}, .order = std::move(values)};
   for (size_t i = 0; i < query_.order.size(); ++i) {
     if (query_.order[i].by == OrderKey::By::key) hit.order[i] = hit.key;
@@ -188,7 +189,11 @@ Result<void> QueryCollector::keep(BytesView key, BytesView text, double score, s
     hit_bytes_ -= bytes_of(hits_.back());
     hits_.pop_back();
   }
-  RETURN_IF_ERROR(query_.fields.append(text, hit.source));
+  if (own != nullptr && query_.fields.is_whole()) {
+    hit.source = std::move(*own);
+  } else {
+    RETURN_IF_ERROR(query_.fields.append(text, hit.source));
+  }
   hit_bytes_ += bytes_of(hit);
   if (hit_bytes_ > max_hit_bytes) {
     return Error(ErrorCode::payload_too_large, "the page is larger than 64 MiB: ask for fewer hits or for some fields");
@@ -198,14 +203,17 @@ Result<void> QueryCollector::keep(BytesView key, BytesView text, double score, s
   return {};
 }
 
-Result<void> QueryCollector::add(BytesView key, BytesView text) {
+Result<void> QueryCollector::add(BytesView key, BytesView text) { return examine(key, text, nullptr); }
+Result<void> QueryCollector::add(BytesView key, Bytes&& text) { return examine(key, text, &text); }
+
+Result<void> QueryCollector::examine(BytesView key, BytesView text, Bytes* own) {
   ASSIGN_OR_RETURN(const Element document, parse_stored(text));
   const auto score = matcher_.score(key, document);
   if (!score) return {};
   ++result_.total;
   result_.max_score = std::max(result_.max_score, *score);
   RETURN_IF_ERROR(aggregate(document));
-  return keep(key, text, *score, sort_values(document, *score));
+  return keep(key, text, own, *score, sort_values(document, *score));
 }
 
 Result<void> QueryCollector::aggregate(Element document) {

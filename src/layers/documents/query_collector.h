@@ -108,6 +108,8 @@ class QueryCollector {
 
   // corruption; payload_too_large: the page or the buckets are too large; invalid_argument: too many buckets.
   Result<void> add(BytesView key, BytesView text);
+  // May take the text.
+  Result<void> add(BytesView key, Bytes&& text);
   QueryResult finish();
 
  private:
@@ -118,7 +120,9 @@ class QueryCollector {
 
   bool before(const QueryHit& a, const QueryHit& b) const;
   std::vector<SortValue> sort_values(simdjson::dom::element document, double score) const;
-  Result<void> keep(BytesView key, BytesView text, double score, std::vector<SortValue> values);
+  // `own`: holds the text, and may be taken; null: it is the caller's.
+  Result<void> examine(BytesView key, BytesView text, Bytes* own);
+  Result<void> keep(BytesView key, BytesView text, Bytes* own, double score, std::vector<SortValue> values);
   Result<void> aggregate(simdjson::dom::element document);
 
   const Query& query_;
