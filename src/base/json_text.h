@@ -10,7 +10,7 @@
 namespace strata {
 
 // `at` stands on an opening quote and is left behind the closing one, one with an even number of backslashes before it.
-// False: there is none. Long strings are most of what documents hold: memchr takes them 20 times as fast as a loop.
+// False: there is none. Long strings are most of what documents hold: memchr takes them ten times as fast as a loop.
 inline bool skip_json_string(BytesView text, size_t& at) {
   const size_t open = at++;
   for (;;) {
