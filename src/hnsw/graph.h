@@ -72,6 +72,16 @@ class Graph {
 
   // The node's links of the layer, at most width(level), into `out`; none where the node does not reach it.
   uint32_t links(uint32_t slot, uint32_t level, uint32_t* out) const;
+  template <class Visit>
+  void for_each_link(uint32_t slot, uint32_t level, Visit visit) const {
+    const Link* const list_of = list(slot, level);
+    const uint32_t most = list_of == nullptr ? 0 : width(level);
+    for (uint32_t i = 0; i < most; ++i) {
+      const uint32_t link = list_of[i].load(std::memory_order_acquire);
+      if (link == 0) return;
+      visit(link - 1);
+    }
+  }
   void prefetch_links(uint32_t slot) const {
     const std::byte* at = lowest_.at(slot);
     for (uint32_t i = 0; i < lowest_width() * sizeof(Link) && i < 256; i += 64) __builtin_prefetch(at + i);

@@ -23,8 +23,8 @@ inline constexpr uint64_t image_page_bytes = 65'536;
 // In the section of levels: there is no vector in the slot.
 inline constexpr uint8_t absent_level = 0xFF;
 
-enum Section : uint32_t { section_labels, section_levels, section_lowest, section_upper, section_codes, section_rows };
-inline constexpr size_t section_count = 6;
+enum Section : uint32_t { section_labels, section_levels, section_lowest, section_upper, section_rows };
+inline constexpr size_t section_count = 5;
 
 struct SectionPlace {
   uint64_t offset = 0;

@@ -86,12 +86,8 @@ class ImageReader {
     const uint64_t whole_blocks = slots() / store.rows_per_block();
     const uint64_t blocks = (slots() + store.rows_per_block() - 1) / store.rows_per_block();
     const uint64_t rows = whole_blocks * store.row_block_bytes() + slots() % store.rows_per_block() * store.row_bytes();
-    const std::array<uint64_t, section_count> sizes = {slots() * 8,
-                                                       slots(),
-                                                       slots() * m * 2 * 4,
-                                                       header_.upper_lists * m * 4,
-                                                       store.coded() ? slots() * store.code_stride() : 0,
-                                                       rows};
+    const std::array<uint64_t, section_count> sizes = {slots() * 8, slots(), slots() * m * 2 * 4,
+                                                       header_.upper_lists * m * 4, rows};
     for (size_t i = 0; i < section_count; ++i) {
       const SectionPlace& at = header_.sections[i];
       if (at.bytes != sizes[i]) return damaged("a section has the wrong size");
@@ -151,17 +147,16 @@ class ImageReader {
   }
 
   Result<void> read_vectors() {
-    const Store& store = index_.store;
+    Store& store = index_.store;
     for (uint64_t i = 0; i < slots(); ++i) {
       if (!present(i)) continue;
       const auto slot = static_cast<uint32_t>(i);
-      if (store.coded()) {
-        std::memcpy(store.code(slot), section(section_codes).data() + i * store.code_stride(), store.code_stride());
-      }
       const float* row = store.row(slot);
       if (!std::all_of(row, row + index_.options.dimension, [](float value) { return std::isfinite(value); })) {
         return damaged("a vector has NaN or infinity");
       }
+      // Codes are not in the image: to make them is not dearer than to check them.
+      if (store.coded()) store.write_code(slot);
     }
     return {};
   }

@@ -172,13 +172,7 @@ Result<void> Image::State::write_links(ImageFile& file, ImageHeader& header) con
 
 Result<void> Image::State::write_vectors(ImageFile& file, ImageHeader& header) const {
   const Store& store = index.store;
-  const Bytes nothing(std::max(store.coded() ? store.code_stride() : 0, store.row_bytes()), '\0');
-  file.begin_section(8);
-  for (uint32_t slot = 0; store.coded() && slot < slots(); ++slot) {
-    const void* code = present(slot) ? static_cast<const void*>(store.code(slot)) : nothing.data();
-    RETURN_IF_ERROR(file.append(code, store.code_stride()));
-  }
-  ASSIGN_OR_RETURN(header.sections[section_codes], file.end_section());
+  const Bytes nothing(store.row_bytes(), '\0');
   file.begin_section(image_page_bytes);
   const uint64_t padding = store.row_block_bytes() - store.rows_per_block() * store.row_bytes();
   const Bytes zeros(padding, '\0');

@@ -138,7 +138,7 @@ void Index::State::link_back(uint32_t slot, uint32_t level, uint32_t to) {
 }
 
 bool Index::State::link_layer(Walk& walk, const Query& query, uint32_t slot, uint32_t level, uint32_t ef, Near& from) {
-  const Gate linkable(nodes(), Gate::Kind::linkable);
+  const Gate linkable(nodes());
   std::vector<Near> candidates;
   const auto take = [&](std::span<const Near> found) {
     candidates.clear();

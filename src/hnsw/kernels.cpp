@@ -154,6 +154,16 @@ Encoded encode_of(const float* values, const float* center, float factor, size_t
   return encoded;
 }
 
+int32_t load_code_of(const std::byte* stored, size_t n, int8_t* codes) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(stored);
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    codes[i] = static_cast<int8_t>(bytes[i] ^ 0x80);
+    sum += codes[i];
+  }
+  return sum;
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace strata::hnsw
 HWY_AFTER_NAMESPACE();
@@ -167,6 +177,7 @@ HWY_EXPORT(squared_l2_of);
 HWY_EXPORT(l1_of);
 HWY_EXPORT(dot_and_square_of);
 HWY_EXPORT(encode_of);
+HWY_EXPORT(load_code_of);
 
 namespace {
 
@@ -251,9 +262,11 @@ void code_distances(const CodeQuery& query, const SlotTable& table, const uint32
 
 void row_scores(Metric metric, const float* query, size_t dimension, const SlotTable& table, const uint32_t* slots,
                 size_t count, float* out) {
+  constexpr size_t rows_ahead = 2;
+  for (size_t i = 0; i < count && i < rows_ahead; ++i) prefetch_code(table.at(slots[i]), dimension * sizeof(float));
   const float square = metric == Metric::cosine ? HWY_DYNAMIC_DISPATCH(dot_of)(query, query, dimension) : 0;
   for (size_t i = 0; i < count; ++i) {
-    if (i + 1 < count) __builtin_prefetch(table.at(slots[i + 1]));
+    if (i + rows_ahead < count) prefetch_code(table.at(slots[i + rows_ahead]), dimension * sizeof(float));
     const float* row = reinterpret_cast<const float*>(table.at(slots[i]));
     out[i] = metric == Metric::cosine ? cosine_score(query, square, row, dimension)
                                       : plain_score(metric, query, row, dimension);
@@ -262,6 +275,10 @@ void row_scores(Metric metric, const float* query, size_t dimension, const SlotT
 
 Encoded encode(const float* values, const float* center, float factor, size_t dimension, int8_t* codes) {
   return HWY_DYNAMIC_DISPATCH(encode_of)(values, center, factor, dimension, codes);
+}
+
+int32_t load_code(const std::byte* stored, size_t bytes, int8_t* codes) {
+  return HWY_DYNAMIC_DISPATCH(load_code_of)(stored, bytes, codes);
 }
 
 }  // namespace strata::hnsw

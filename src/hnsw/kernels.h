@@ -45,6 +45,9 @@ void code_distances(const CodeQuery& query, const SlotTable& table, const uint32
 void row_scores(Metric metric, const float* query, size_t dimension, const SlotTable& table, const uint32_t* slots,
                 size_t count, float* out);
 
+// A stored code as that of a query; returns the sum of its values.
+int32_t load_code(const std::byte* stored, size_t bytes, int8_t* codes);
+
 struct Encoded {
   float scale = 0;
   int32_t sum = 0;      // of the codes

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "hnsw/state.h"
 
@@ -64,7 +64,9 @@ class Scorer {
  public:
   Scorer(const Store& store, std::span<const float> query, Take take) : store_(store), query_(query), take_(take) {}
 
+  size_t added() const { return added_; }
   void add(uint32_t slot) {
+    ++added_;
     slots_[count_++] = slot;
     if (count_ == slots_at_once) flush();
   }
@@ -81,20 +83,74 @@ class Scorer {
   uint32_t slots_[slots_at_once];
   float scores_[slots_at_once];
   size_t count_ = 0;
+  size_t added_ = 0;
 };
 
 }  // namespace
 
-std::vector<Match> Index::State::rank(std::span<const float> query, size_t k, std::span<const Near> found) const {
+// Every direction is as near to none as any other: only the labels decide.
+bool Index::State::has_direction(std::span<const float> query) const {
+  return options.metric != Metric::cosine || std::any_of(query.begin(), query.end(), [](float x) { return x != 0; });
+}
+
+std::vector<Match> Index::State::rank(std::span<const float> query, const Query& prepared, size_t k,
+                                      std::span<const Near> found) const {
   std::vector<Match> matches;
   matches.reserve(found.size());
   Scorer scorer(store, query, [&](uint32_t slot, float score) { matches.push_back({nodes().label(slot), score}); });
+  float cut = std::numeric_limits<float>::infinity();
   for (const Near& near : found) {
-    if (nodes().live(near.slot)) scorer.add(near.slot);
+    if (near.distance > cut) break;
+    if (!nodes().live(near.slot)) continue;
+    scorer.add(near.slot);
+    // The k nearest by their codes bound what those behind them can be. A label may come twice.
+    if (scorer.added() == k + 1) cut = store.cut_of_distance(prepared, near.distance).value_or(cut);
   }
   scorer.flush();
   keep_best(matches, k);
   return matches;
+}
+
+// All slots by their codes first; exactly what may be among the k best. nullopt: codes cannot tell.
+template <class ForEach>
+std::optional<std::vector<Match>> Index::State::scan_codes(std::span<const float> query, size_t k,
+                                                           ForEach for_each) const {
+  Query prepared;
+  store.prepare(query.data(), prepared);
+  if (!store.cut_of_distance(prepared, 0)) return std::nullopt;
+  // One more: an update may show a label twice.
+  const size_t wanted = k + 1;
+  std::vector<float> nearest;  // a heap of the `wanted` smallest
+  std::vector<Near> candidates;
+  float cut = std::numeric_limits<float>::infinity();
+  uint32_t slots[slots_at_once];
+  float distances[slots_at_once];
+  size_t count = 0;
+  const auto flush = [&] {
+    store.distances(prepared, slots, count, distances);
+    for (size_t i = 0; i < count; ++i) {
+      if (distances[i] > cut) continue;
+      candidates.push_back({distances[i], slots[i]});
+      if (nearest.size() == wanted && distances[i] >= nearest.front()) continue;
+      nearest.push_back(distances[i]);
+      std::push_heap(nearest.begin(), nearest.end());
+      if (nearest.size() > wanted) {
+        std::pop_heap(nearest.begin(), nearest.end());
+        nearest.pop_back();
+      }
+      if (nearest.size() == wanted) cut = *store.cut_of_distance(prepared, nearest.front());
+    }
+    count = 0;
+  };
+  for_each([&](uint32_t slot) {
+    if (!nodes().live(slot)) return;
+    slots[count++] = slot;
+    if (count == slots_at_once) flush();
+  });
+  flush();
+  std::erase_if(candidates, [&](const Near& near) { return near.distance > cut; });
+  std::sort(candidates.begin(), candidates.end());
+  return rank(query, prepared, k, candidates);
 }
 
 Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
@@ -108,10 +164,7 @@ Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
   const size_t ef = std::max<size_t>(search_options.ef == 0 ? default_ef : search_options.ef, k);
   Plan plan = search_options.plan;
   if (plan == Plan::automatic) plan = choose_plan(ef, matching, live, allowed != nullptr);
-  // Every direction is as near to none as any other: only the labels decide.
-  const bool has_direction =
-      state.options.metric != Metric::cosine || std::any_of(query.begin(), query.end(), [](float x) { return x != 0; });
-  if (plan == Plan::scan || !has_direction) return exact_search(query, k, allowed);
+  if (plan == Plan::scan || !state.has_direction(query)) return exact_search(query, k, allowed);
 
   const Epochs::Guard guard(state.epochs);
   const Entry top = state.read_entry();
@@ -120,20 +173,20 @@ Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
   state.store.prepare(query.data(), prepared);
   Walk walk(state.graph, state.store, state.slot_end.load(std::memory_order_acquire));
   const Near from = walk.descend(prepared, top.slot, top.level, top.level == 0 ? 0 : 1);
-  const Gate gate(state.nodes(), Gate::Kind::live, allowed);
+  const Gate gate(state.nodes(), allowed);
   std::vector<Match> matches;
   if (allowed == nullptr) {
     const std::span<const Near> found = walk.nearest(prepared, from, 0, ef);
-    matches = state.rank(query, k, found);
+    matches = state.rank(query, prepared, k, found);
     const auto alive = static_cast<size_t>(
         std::count_if(found.begin(), found.end(), [&](const Near& near) { return gate.open(near.slot); }));
     if (!enough_live(alive, found.size()))
-      matches = state.rank(query, k, walk.nearest_gated(prepared, from, 0, ef, gate));
+      matches = state.rank(query, prepared, k, walk.nearest_gated(prepared, from, 0, ef, gate));
   } else {
     const uint64_t budget = matching;
     const std::span<const Near> found = plan == Plan::two_hop ? walk.nearest_two_hop(prepared, from, ef, gate, budget)
                                                               : walk.nearest_gated(prepared, from, 0, ef, gate, budget);
-    if (!walk.exhausted()) matches = state.rank(query, k, found);
+    if (!walk.exhausted()) matches = state.rank(query, prepared, k, found);
   }
   // What cannot be reached is there all the same.
   if (matches.size() < std::min(k, matching)) return exact_search(query, k, allowed);
@@ -153,20 +206,25 @@ Result<std::vector<Match>> Index::exact_search(std::span<const float> query, siz
   RETURN_IF_ERROR(state.check(query));
   if (k == 0) return std::vector<Match>();
   const Epochs::Guard guard(state.epochs);
+  const auto end = static_cast<uint32_t>(state.slot_end.load(std::memory_order_acquire));
+  const auto for_each = [&](auto visit) {
+    if (allowed == nullptr) {
+      for (uint32_t slot = 0; slot < end; ++slot) visit(slot);
+      return;
+    }
+    allowed->for_each([&](uint32_t slot) {
+      if (slot < end) visit(slot);
+    });
+  };
+  if (state.has_direction(query)) {
+    if (auto matches = state.scan_codes(query, k, for_each)) return *std::move(matches);
+  }
   // One more: an update may show a label twice.
   Best best(k + 1);
   Scorer scorer(state.store, query, [&](uint32_t slot, float score) { best.add({state.nodes().label(slot), score}); });
-  const auto look = [&](uint32_t slot) {
+  for_each([&](uint32_t slot) {
     if (state.nodes().live(slot)) scorer.add(slot);
-  };
-  const auto end = static_cast<uint32_t>(state.slot_end.load(std::memory_order_acquire));
-  if (allowed != nullptr) {
-    allowed->for_each([&](uint32_t slot) {
-      if (slot < end) look(slot);
-    });
-  } else {
-    for (uint32_t slot = 0; slot < end; ++slot) look(slot);
-  }
+  });
   scorer.flush();
   std::vector<Match> matches = best.take();
   keep_best(matches, k);
@@ -181,9 +239,22 @@ Result<void> Index::scan(std::span<const float> query, uint32_t first, uint32_t 
   Scorer scorer(state.store, query, [&](uint32_t slot, float score) {
     if (score <= limit) out.push_back({state.nodes().label(slot), score});
   });
+  Query prepared;
+  state.store.prepare(query.data(), prepared);
+  const std::optional<float> cut =
+      state.has_direction(query) ? state.store.cut_of_score(prepared, limit) : std::nullopt;
   const auto end = static_cast<uint32_t>(std::min<uint64_t>(last, state.slot_end.load(std::memory_order_acquire)));
-  for (uint32_t slot = first; slot < end; ++slot) {
-    if (state.nodes().live(slot)) scorer.add(slot);
+  uint32_t slots[slots_at_once];
+  float distances[slots_at_once];
+  for (uint32_t slot = first; slot < end;) {
+    size_t count = 0;
+    for (; slot < end && count < slots_at_once; ++slot) {
+      if (state.nodes().live(slot)) slots[count++] = slot;
+    }
+    if (cut) state.store.distances(prepared, slots, count, distances);
+    for (size_t i = 0; i < count; ++i) {
+      if (!cut || distances[i] <= *cut) scorer.add(slots[i]);
+    }
   }
   scorer.flush();
   return {};

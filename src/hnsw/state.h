@@ -105,7 +105,11 @@ struct Index::State {
   void choose_entry();
 
   // search.cpp
-  std::vector<Match> rank(std::span<const float> query, size_t k, std::span<const Near> found) const;
+  bool has_direction(std::span<const float> query) const;
+  std::vector<Match> rank(std::span<const float> query, const Query& prepared, size_t k,
+                          std::span<const Near> found) const;
+  template <class ForEach>
+  std::optional<std::vector<Match>> scan_codes(std::span<const float> query, size_t k, ForEach for_each) const;
 };
 
 }  // namespace strata::hnsw

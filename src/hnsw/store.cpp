@@ -1,7 +1,10 @@
 #include "hnsw/store.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+
+#include "hnsw/distance.h"
 
 namespace strata::hnsw {
 
@@ -17,9 +20,19 @@ bool has_codes(const Options& options) {
 size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
 
 float inverse_length(const float* values, size_t dimension) {
-  double square = 0;
-  for (size_t i = 0; i < dimension; ++i) square += double{values[i]} * values[i];
-  return square > 0 ? static_cast<float>(1 / std::sqrt(square)) : 0.0f;
+  const float square = -score(Metric::dot_product, values, values, dimension);
+  if (square > 1e-30f && square < 1e37f) return 1 / std::sqrt(square);
+  double exact = 0;
+  for (size_t i = 0; i < dimension; ++i) exact += double{values[i]} * values[i];
+  return exact > 0 ? static_cast<float>(1 / std::sqrt(exact)) : 0.0f;
+}
+
+float square_of(const Encoded& encoded) { return encoded.scale * encoded.scale * static_cast<float>(encoded.squares); }
+
+void raise(std::atomic<float>& largest, float to) {
+  float seen = largest.load(std::memory_order_relaxed);
+  while (seen < to && !largest.compare_exchange_weak(seen, to, std::memory_order_relaxed)) {
+  }
 }
 
 }  // namespace
@@ -51,12 +64,13 @@ int8_t* Store::room_for_codes(Query& query) const {
   return codes;
 }
 
-void Store::finish(const Encoded& encoded, Query& query) const {
-  const float square = encoded.scale * encoded.scale * static_cast<float>(encoded.squares);
+void Store::finish(float scale, int32_t sum, float square, Query& query) const {
   const bool is_dot = metric_ == Metric::dot_product;
+  query.scale_ = scale;
+  query.square_ = square;
   query.code_.bytes = code_bytes_;
-  query.code_.offset = encoded.sum * 128;
-  query.code_.scale = is_dot ? encoded.scale : 2 * encoded.scale;
+  query.code_.offset = sum * 128;
+  query.code_.scale = is_dot ? scale : 2 * scale;
   query.code_.constant = is_dot ? 0 : square;
   query.code_.term_factor = is_dot ? -1.0f : 1.0f;
 }
@@ -66,7 +80,8 @@ void Store::prepare(const float* values, Query& query) const {
   if (!coded_) return;
   int8_t* codes = room_for_codes(query);
   const float factor = metric_ == Metric::cosine ? inverse_length(values, dimension_) : 1.0f;
-  finish(encode(values, center_.data(), factor, dimension_, codes), query);
+  const Encoded encoded = encode(values, center_.data(), factor, dimension_, codes);
+  finish(encoded.scale, encoded.sum, square_of(encoded), query);
   query.code_.codes = codes;
 }
 
@@ -77,33 +92,71 @@ void Store::prepare(uint32_t slot, Query& query) const {
   }
   query.row_ = nullptr;
   int8_t* codes = room_for_codes(query);
-  const auto* stored = reinterpret_cast<const uint8_t*>(codes_.at(slot));
-  Encoded encoded;
-  for (size_t i = 0; i < code_bytes_; ++i) {
-    const int value = int{stored[i]} - 128;
-    codes[i] = static_cast<int8_t>(value);
-    encoded.sum += value;
-    encoded.squares += value * value;
-  }
-  std::memcpy(&encoded.scale, stored + code_bytes_, sizeof encoded.scale);
-  finish(encoded, query);
+  const std::byte* stored = codes_.at(slot);
+  const int32_t sum = load_code(stored, code_bytes_, codes);
+  float tail[2];
+  std::memcpy(tail, stored + code_bytes_, sizeof tail);
+  finish(tail[0], sum, tail[1], query);
   query.code_.codes = codes;
 }
 
 void Store::write(uint32_t slot, const float* values) {
   std::memcpy(rows_.at(slot), values, rows_.stride());
-  if (!coded_) return;
+  if (coded_) write_code(slot);
+}
+
+void Store::write_code(uint32_t slot) {
+  const float* values = row(slot);
   auto* stored = reinterpret_cast<uint8_t*>(codes_.at(slot));
   const float factor = metric_ == Metric::cosine ? inverse_length(values, dimension_) : 1.0f;
   std::memset(stored + dimension_, 0, code_bytes_ - dimension_);
   const Encoded encoded = encode(values, center_.data(), factor, dimension_, reinterpret_cast<int8_t*>(stored));
   for (size_t i = 0; i < code_bytes_; ++i) stored[i] ^= 0x80;
   float term = 0;
-  if (metric_ != Metric::dot_product) term = encoded.scale * encoded.scale * static_cast<float>(encoded.squares);
+  if (metric_ != Metric::dot_product) term = square_of(encoded);
   // The distance of a vector without direction is 1, which is 2 between points at length 1.
   if (metric_ == Metric::cosine && encoded.squares == 0) term = 1;
   const float tail[2] = {encoded.scale, term};
   std::memcpy(stored + code_bytes_, tail, sizeof tail);
+  raise(max_scale_, encoded.scale);
+  raise(max_square_, square_of(encoded));
+}
+
+std::optional<Store::Slack> Store::slack(const Query& query) const {
+  // A value is at most half a step away from its code's.
+  constexpr float half_step = 0.5001f;
+  constexpr float greatest = 1e30f;
+  const float scale = max_scale_.load(std::memory_order_relaxed);
+  const float square = max_square_.load(std::memory_order_relaxed);
+  if (!coded_ || !(square < greatest) || !(query.square_ < greatest)) return std::nullopt;
+  const float root = std::sqrt(static_cast<float>(dimension_));
+  Slack slack;
+  slack.rounding = 4e-6f * (square + query.square_);
+  const float of_code = half_step * scale * root;
+  const float of_query = half_step * query.scale_ * root;
+  slack.error = of_code + of_query;
+  if (metric_ == Metric::dot_product) {
+    slack.error = std::sqrt(query.square_) * of_code + std::sqrt(square) * of_query + of_code * of_query;
+  }
+  return slack;
+}
+
+std::optional<float> Store::cut_of_distance(const Query& query, float distance) const {
+  const std::optional<Slack> slack_of = slack(query);
+  if (!slack_of) return std::nullopt;
+  if (metric_ == Metric::dot_product) return distance + 2 * slack_of->error + slack_of->rounding;
+  const float length = std::sqrt(std::max(0.0f, distance + slack_of->rounding)) + 2 * slack_of->error;
+  return length * length + slack_of->rounding;
+}
+
+std::optional<float> Store::cut_of_score(const Query& query, float score) const {
+  const std::optional<Slack> slack_of = slack(query);
+  if (!slack_of) return std::nullopt;
+  if (metric_ == Metric::dot_product) return score + slack_of->error + slack_of->rounding;
+  // Of points at length 1 the squared distance is twice the score.
+  const float length = metric_ == Metric::cosine ? std::sqrt(std::max(0.0f, 2 * score + 4e-6f)) : score;
+  const float most = length + slack_of->error;
+  return most < 0 ? -1.0f : most * most + slack_of->rounding;
 }
 
 void Store::distances(const Query& query, const uint32_t* slots, size_t count, float* out) const {

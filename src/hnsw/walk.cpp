@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "hnsw/code_loop.h"
+
 namespace strata::hnsw {
 
 void Visited::begin(uint64_t end) {
@@ -14,6 +16,7 @@ void Visited::begin(uint64_t end) {
   }
   touched_.clear();
   if (words_.size() < words) words_.resize(words);
+  end_ = end;
 }
 
 struct Walk::Buffers {
@@ -66,15 +69,32 @@ Near Walk::descend(const Query& query, uint32_t at, uint32_t level, uint32_t las
 }
 
 uint32_t Walk::unseen(const Query& query, uint32_t slot, uint32_t level) {
-  const uint32_t count = graph_.links(slot, level, buffers_.links.data());
+  const SlotTable table = store_.walked();
+  const size_t bytes = store_.walked_bytes();
+  uint32_t* const slots = buffers_.slots.data();
+  Visited& visited = buffers_.visited;
   uint32_t fresh = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t link = buffers_.links[i];
-    if (buffers_.visited.see(link)) buffers_.slots[fresh++] = link;
-  }
-  store_.distances(query, buffers_.slots.data(), fresh, buffers_.distances.data());
+  graph_.for_each_link(slot, level, [&](uint32_t link) {
+    if (!visited.see(link)) return;
+    // Asked for at once: by the time all links were looked at, the first codes are there.
+    prefetch_code(table.at(link), bytes);
+    slots[fresh++] = link;
+  });
+  store_.distances(query, slots, fresh, buffers_.distances.data());
   distances_ += fresh;
   return fresh;
+}
+
+// The first place whose distance is larger; without a branch that depends on data.
+size_t place_in(const Near* pool, size_t size, float distance) {
+  size_t at = 0;
+  for (size_t left = size; left > 0;) {
+    const size_t half = left / 2;
+    const bool beyond = pool[at + half].distance <= distance;
+    at = beyond ? at + half + 1 : at;
+    left = beyond ? left - half - 1 : half;
+  }
+  return at;
 }
 
 std::span<const Near> Walk::nearest(const Query& query, Near from, uint32_t level, size_t ef) {
@@ -99,10 +119,8 @@ std::span<const Near> Walk::nearest(const Query& query, Near from, uint32_t leve
     for (uint32_t i = 0; i < fresh; ++i) {
       const float distance = buffers_.distances[i];
       if (size == ef && !(distance < pool[size - 1].distance)) continue;
-      Near* const begin = pool.data();
-      Near* const place = std::upper_bound(begin, begin + size, distance,
-                                           [](float value, const Near& near) { return value < near.distance; });
-      const size_t index = static_cast<size_t>(place - begin);
+      const size_t index = place_in(pool.data(), size, distance);
+      Near* const place = pool.data() + index;
       if (size < ef) ++size;
       std::memmove(place + 1, place, (size - 1 - index) * sizeof(Near));
       *place = {distance, buffers_.slots[i]};
@@ -174,7 +192,7 @@ uint32_t Walk::unseen_two_hop(const Query& query, uint32_t slot, const Gate& gat
     const uint32_t link = buffers_.links[i];
     if (!buffers_.visited.see(link)) continue;
     if (gate.open(link)) {
-      slots[fresh++] = link;
+      if (fresh < enough) slots[fresh++] = link;
     } else {
       graph_.prefetch_links(link);
       buffers_.links[stopped++] = link;
@@ -184,7 +202,7 @@ uint32_t Walk::unseen_two_hop(const Query& query, uint32_t slot, const Gate& gat
     const uint32_t more = graph_.links(buffers_.links[i], 0, buffers_.further.data());
     for (uint32_t j = 0; j < more && fresh < enough; ++j) {
       const uint32_t link = buffers_.further[j];
-      if (!buffers_.visited.seen(link) && gate.open(link)) {
+      if (gate.open(link) && !buffers_.visited.seen(link)) {
         buffers_.visited.see(link);
         slots[fresh++] = link;
       }

@@ -31,9 +31,9 @@ struct Near {
 class Visited {
  public:
   void begin(uint64_t end);
-  // False: it was seen before.
+  // False: it was seen before, or is not below `end`: it came while the walk was under way.
   bool see(uint32_t slot) {
-    if (slot / 64 >= words_.size()) words_.resize(slot / 64 + 1);
+    if (slot >= end_) return false;
     uint64_t& word = words_[slot / 64];
     const uint64_t bit = uint64_t{1} << (slot % 64);
     if ((word & bit) != 0) return false;
@@ -41,29 +41,26 @@ class Visited {
     word |= bit;
     return true;
   }
-  bool seen(uint32_t slot) const { return slot / 64 < words_.size() && (words_[slot / 64] >> (slot % 64) & 1) != 0; }
+  bool seen(uint32_t slot) const { return slot >= end_ || (words_[slot / 64] >> (slot % 64) & 1) != 0; }
 
  private:
+  uint64_t end_ = 0;
   std::vector<uint64_t> words_;
   std::vector<uint32_t> touched_;
 };
 
-// What a walk may keep: what is linkable (for an insert), live, or live and allowed.
+// What a walk may keep: what is linkable (for an insert), or the set that is allowed. Of a set, slots that died since
+// are left to the caller: to look at each node's state costs a miss of the cache a candidate.
 class Gate {
  public:
-  enum class Kind : uint8_t { linkable, live };
-  Gate(const Nodes& nodes, Kind kind, const SlotSet* allowed = nullptr)
-      : nodes_(nodes), kind_(kind), allowed_(allowed) {}
+  explicit Gate(const Nodes& nodes) : nodes_(nodes) {}
+  Gate(const Nodes& nodes, const SlotSet* allowed) : nodes_(nodes), allowed_(allowed) {}
 
-  bool open(uint32_t slot) const {
-    if (allowed_ != nullptr && !allowed_->contains(slot)) return false;
-    return kind_ == Kind::live ? nodes_.live(slot) : nodes_.linkable(slot);
-  }
+  bool open(uint32_t slot) const { return allowed_ != nullptr ? allowed_->contains(slot) : nodes_.linkable(slot); }
 
  private:
   const Nodes& nodes_;
-  const Kind kind_;
-  const SlotSet* const allowed_;
+  const SlotSet* const allowed_ = nullptr;
 };
 
 class Walk {
