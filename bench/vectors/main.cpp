@@ -195,9 +195,8 @@ class Bench {
   void filtered(uint64_t one_in) const {
     hnsw::SlotSet allowed(index_->slot_end());
     for (size_t i = 0; i < settings_.vectors; i += one_in) allowed.insert(*index_->slot_of(i));
-    for (const auto& [plan, name] :
-         {std::pair(hnsw::Plan::automatic, "automatic"), std::pair(hnsw::Plan::scan, "scan"),
-          std::pair(hnsw::Plan::two_hop, "two hops"), std::pair(hnsw::Plan::gated, "gated")}) {
+    for (const auto& [plan, name] : {std::pair(hnsw::Plan::automatic, "automatic"), std::pair(hnsw::Plan::scan, "scan"),
+                                     std::pair(hnsw::Plan::gated, "gated")}) {
       if (settings_.only != "filters" && plan != hnsw::Plan::automatic) continue;
       compare(fmt::format("one in {} matches, {}", one_in, name), one_in, {10, 20, 40, 80, 160, 320},
               [&](const float* row, size_t ef) {

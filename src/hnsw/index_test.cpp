@@ -159,7 +159,7 @@ TEST_P(EveryMetric, FiltersAreCompleteAtEverySelectivity) {
     }
     const SlotSet slots = slots_of(*index, allowed);
     ASSERT_EQ(slots.count(), allowed.size());
-    for (const Plan plan : {Plan::automatic, Plan::scan, Plan::two_hop, Plan::gated}) {
+    for (const Plan plan : {Plan::automatic, Plan::scan, Plan::gated}) {
       double sum = 0;
       for (int i = 0; i < 15; ++i) {
         const std::vector<float> query = source.next();

@@ -51,10 +51,9 @@ struct Match {
 
 // How a filtered search goes about it.
 enum class Plan : uint8_t {
-  automatic,  // by Index's measured costs
+  automatic,  // the cheaper one, by their measured costs
   scan,       // all of the set, exactly
-  two_hop,    // through the set's own members and their neighbours
-  gated,      // through everything, keeping what is in the set
+  gated,      // a walk through everything that keeps what is in the set, and becomes a scan when that is cheaper
 };
 
 struct SearchOptions {

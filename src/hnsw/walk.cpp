@@ -22,7 +22,6 @@ void Visited::begin(uint64_t end) {
 struct Walk::Buffers {
   Visited visited;
   std::vector<uint32_t> links;
-  std::vector<uint32_t> further;
   std::vector<uint32_t> slots;
   std::vector<float> distances;
   std::vector<Near> pool;
@@ -40,7 +39,6 @@ Walk::Walk(const Graph& graph, const Store& store, uint64_t slots)
   const size_t width = graph.lowest_width();
   if (buffers_.links.size() < width) {
     buffers_.links.resize(width);
-    buffers_.further.resize(width);
     buffers_.slots.resize(width);
     buffers_.distances.resize(width);
   }
@@ -133,8 +131,8 @@ std::span<const Near> Walk::nearest(const Query& query, Near from, uint32_t leve
   return {pool.data(), size};
 }
 
-template <class Expand>
-std::span<const Near> Walk::run_gated(Near from, size_t ef, const Gate& gate, uint64_t budget, Expand expand) {
+std::span<const Near> Walk::nearest_gated(const Query& query, Near from, uint32_t level, size_t ef, const Gate& gate,
+                                          uint64_t budget) {
   constexpr auto farther = [](const Near& a, const Near& b) { return b < a; };
   std::vector<Near>& candidates = buffers_.candidates;
   std::vector<Near>& results = buffers_.results;
@@ -156,7 +154,7 @@ std::span<const Near> Walk::run_gated(Near from, size_t ef, const Gate& gate, ui
     std::pop_heap(candidates.begin(), candidates.end(), farther);
     const uint32_t slot = candidates.back().slot;
     candidates.pop_back();
-    const uint32_t fresh = expand(slot);
+    const uint32_t fresh = unseen(query, slot, level);
     for (uint32_t i = 0; i < fresh; ++i) {
       const Near near{buffers_.distances[i], buffers_.slots[i]};
       if (results.size() == ef && !(near < results.front())) continue;
@@ -174,48 +172,6 @@ std::span<const Near> Walk::run_gated(Near from, size_t ef, const Gate& gate, ui
   }
   std::sort_heap(results.begin(), results.end());
   return results;
-}
-
-std::span<const Near> Walk::nearest_gated(const Query& query, Near from, uint32_t level, size_t ef, const Gate& gate,
-                                          uint64_t budget) {
-  return run_gated(from, ef, gate, budget, [&](uint32_t slot) { return unseen(query, slot, level); });
-}
-
-uint32_t Walk::unseen_two_hop(const Query& query, uint32_t slot, const Gate& gate) {
-  // As many as one hop of an unfiltered walk would give; with a third of them let through, the second hop is rare.
-  const uint32_t enough = graph_.lowest_width();
-  std::vector<uint32_t>& slots = buffers_.slots;
-  const uint32_t count = graph_.links(slot, 0, buffers_.links.data());
-  uint32_t fresh = 0;
-  uint32_t stopped = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t link = buffers_.links[i];
-    if (!buffers_.visited.see(link)) continue;
-    if (gate.open(link)) {
-      if (fresh < enough) slots[fresh++] = link;
-    } else {
-      graph_.prefetch_links(link);
-      buffers_.links[stopped++] = link;
-    }
-  }
-  for (uint32_t i = 0; i < stopped && fresh < enough; ++i) {
-    const uint32_t more = graph_.links(buffers_.links[i], 0, buffers_.further.data());
-    for (uint32_t j = 0; j < more && fresh < enough; ++j) {
-      const uint32_t link = buffers_.further[j];
-      if (gate.open(link) && !buffers_.visited.seen(link)) {
-        buffers_.visited.see(link);
-        slots[fresh++] = link;
-      }
-    }
-  }
-  store_.distances(query, slots.data(), fresh, buffers_.distances.data());
-  distances_ += fresh;
-  return fresh;
-}
-
-std::span<const Near> Walk::nearest_two_hop(const Query& query, Near from, size_t ef, const Gate& gate,
-                                            uint64_t budget) {
-  return run_gated(from, ef, gate, budget, [&](uint32_t slot) { return unseen_two_hop(query, slot, gate); });
 }
 
 }  // namespace strata::hnsw

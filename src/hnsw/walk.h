@@ -75,8 +75,6 @@ class Walk {
   // can be reached, there may be fewer, and exhausted() tells that it was the budget.
   std::span<const Near> nearest_gated(const Query& query, Near from, uint32_t level, size_t ef, const Gate& gate,
                                       uint64_t budget = std::numeric_limits<uint64_t>::max());
-  // The same in the lowest layer through the gate's own members: neighbours that it stops are stepped over.
-  std::span<const Near> nearest_two_hop(const Query& query, Near from, size_t ef, const Gate& gate, uint64_t budget);
   bool exhausted() const { return exhausted_; }
   uint64_t distances() const { return distances_; }
 
@@ -85,9 +83,6 @@ class Walk {
   static Buffers& buffers();
   // The neighbours of a slot that were not seen yet, and their distances.
   uint32_t unseen(const Query& query, uint32_t slot, uint32_t level);
-  uint32_t unseen_two_hop(const Query& query, uint32_t slot, const Gate& gate);
-  template <class Expand>
-  std::span<const Near> run_gated(Near from, size_t ef, const Gate& gate, uint64_t budget, Expand expand);
 
   const Graph& graph_;
   const Store& store_;
