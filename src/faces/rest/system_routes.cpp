@@ -5,8 +5,7 @@
 
 namespace strata::rest {
 
-SystemStatus::SystemStatus(std::string version, Clock& clock)
-    : version_(std::move(version)), clock_(clock), begin_us_(clock.steady_us()) {}
+SystemStatus::SystemStatus(std::string version) : version_(std::move(version)) {}
 
 void SystemStatus::add_check(std::string name, std::function<std::string()> check) {
   checks_.emplace_back(std::move(name), std::move(check));

@@ -13,14 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "faces/rest/route.h"
 
 namespace strata::rest {
 
 class SystemStatus {
  public:
-  explicit SystemStatus(std::string version, Clock& clock = system_clock());
+  explicit SystemStatus(std::string version);
 
   // The start is over: /startupz and, while the checks pass, /readyz answer 200.
   void set_started() { started_ = true; }
@@ -51,8 +50,6 @@ class SystemStatus {
 
  private:
   const std::string version_;
-  Clock& clock_;
-  const int64_t begin_us_;
   std::atomic<bool> started_{false};
   std::vector<std::pair<std::string, std::function<std::string()>>> checks_;
   std::function<uint64_t()> collections_;
