@@ -1,8 +1,7 @@
 // WriterFirstMutex: many readers or one writer, and a writer that waits goes before readers that come later.
 //
 // Purpose:       std::shared_mutex lets readers in as long as any is inside: under searches without a pause a writer
-// would
-//                never get its turn.
+//                would never get its turn.
 // Ownership:     a lock.
 // Thread safety: any thread. A reader that already holds it must not lock it again: a waiting writer would stop it for
 //                good.

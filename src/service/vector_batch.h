@@ -5,8 +5,7 @@
 // Ownership:     borrows the operations; owns what it read.
 // Thread safety: one thread.
 // Invariants:    run() may be called again, as kv::Database::run does; the last call counts. Reads are issued before
-// the
-//                first is awaited.
+//                the first is awaited.
 #pragma once
 
 #include <deque>

@@ -2,8 +2,9 @@
 //
 // Purpose:       a collection is found once by its name; then everybody works on this.
 // Ownership:     shared by who works on it; borrows the database. Owns view and writer, which are there once it is
-// ready. Thread safety: any thread. Invariants:    ready once, and never unready again; a collection that could not be
-// recovered says why to everybody.
+//                ready.
+// Thread safety: any thread.
+// Invariants:    ready once, and never unready again; a collection that could not be recovered says why to everybody.
 //                One that was dropped goes on answering those who hold it, and is written no more.
 #pragma once
 

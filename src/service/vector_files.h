@@ -5,8 +5,7 @@
 // Ownership:     a NumberFile owns its descriptor.
 // Thread safety: one user at a time.
 // Invariants:    nothing outside the roots is opened, whatever the path and the links on it say. What a header claims
-// is
-//                compared with the file's size before anything is read. Files are read, not mapped: one that is cut
+//                is compared with the file's size before anything is read. Files are read, not mapped: one that is cut
 //                meanwhile is an error and no signal.
 // Errors:        permission_denied (outside of the roots, or the system says no), not_found, invalid_argument (not such
 //                a file), io_error.

@@ -1,13 +1,11 @@
 // VectorImage: a view on disk, so that a start need not build it again.
 //
 // Purpose:       two files in the collection's directory, the graph's (hnsw) and one for the rest; which ones count
-// says
-//                a row among the collection's keys, committed after they are on disk. docs/formats/vectors.md.
+//                says a row among the collection's keys, committed after they are on disk. docs/formats/vectors.md.
 // Ownership:     nothing is kept.
 // Thread safety: one image of a collection at a time.
 // Invariants:    an image is opened when the row names it and all of it is as it was written; else the caller builds
-// the
-//                view from the keys. Files that no row names are removed by the next image and at the start.
+//                the view from the keys. Files that no row names are removed by the next image and at the start.
 #pragma once
 
 #include <memory>

@@ -1,8 +1,7 @@
 // VectorView: what searches of one collection look at; derived from its keys, and rebuilt from them.
 //
 // Purpose:       the graph, the metadata by which searches filter, what is pending and what is deferred, in step with
-// the
-//                collection's log.
+//                the collection's log.
 // Ownership:     owns all of it, and copies what it is given.
 // Thread safety: searches from any thread, which wait for no write; apply and begin_image one after another (a lock
 //                inside); move_one from any number of threads.

@@ -1,12 +1,11 @@
 // VectorWorkers: the threads that move pending vectors into their graphs.
 //
 // Purpose:       building the graph is most of the work of an insert; it is done here, after the answer, with less
-// right
-//                to the processor than searches have.
+//                right to the processor than searches have.
 // Ownership:     owns its threads; shares views while they have work.
 // Thread safety: any thread.
 // Invariants:    every view that was scheduled is worked on until nothing is pending, or it is abandoned. After stop()
-// nothing runs.
+//                nothing runs.
 #pragma once
 
 #include <condition_variable>

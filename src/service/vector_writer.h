@@ -5,8 +5,7 @@
 // Ownership:     borrows the database, the view and the clock.
 // Thread safety: any thread; who waits suspends (base/wait.h).
 // Invariants:    an operation that is wrong fails alone; those of one call that succeed are in one transaction. The
-// view
-//                has been told before anybody is answered, in the order of the LSNs.
+//                view has been told before anybody is answered, in the order of the LSNs.
 // Errors:        of submit: not_found (the collection was dropped), too_many_requests, what the engine says; then
 //                nothing of the call was written, but with commit_unknown_result, where nobody knows. Of an operation:
 //                in its `error`.

@@ -3,8 +3,8 @@
 // Purpose:       what a face calls; where a transaction begins, is retried and ends; where what comes from outside is
 //                checked before anything is written.
 // Ownership:     borrows the database and the clock, which outlive it; owns the views (vector_view.h) and their
-// threads. Thread safety: any thread. Calls wait on futures, so that they may run as coroutines; long scans leave the
-// caller's
+//                threads.
+// Thread safety: any thread. Calls wait on futures, so that they may run as coroutines; long scans leave the caller's
 //                thread.
 // Invariants:    a write is answered after its commit and when the next search shows it; a vector is written whole or
 //                not at all. What a search answers is what the keys hold: the view is fed from them and rebuilt from

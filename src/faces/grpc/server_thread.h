@@ -3,8 +3,8 @@
 // Purpose:       what a call needs from its thread: events of the library, stacks, the time.
 // Ownership:     owns its queue, its thread and the calls that run on it.
 // Thread safety: all on its own thread, but for on_ready, calls_in_flight, begin_drain, begin_end, join and the
-// constructor. Invariants:    a call never changes threads. The queue is shut down when no coroutine runs any more, so
-// that nobody
+//                constructor.
+// Invariants:    a call never changes threads. The queue is shut down when no coroutine runs any more, so that nobody
 //                wakes one through a dead queue.
 #pragma once
 

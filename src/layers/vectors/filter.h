@@ -1,8 +1,7 @@
 // Filter: a condition on metadata, and what it means.
 //
 // Purpose:       the tree that faces build, its limits, and the reference semantics: matches() of one vector's
-// metadata.
-//                MetadataIndex answers the same for all of them at once and is tested against this.
+//                metadata. MetadataIndex answers the same for all of them at once and is tested against this.
 // Ownership:     values.
 // Thread safety: pure functions.
 // Invariants:    a missing field is false for every operator, ne included; `not` turns that into true. Values of

@@ -4,8 +4,7 @@
 // Ownership:     owns them; parts that a field does not use cost a pointer.
 // Thread safety: as the index.
 // Invariants:    every slot of `present` has exactly one of text, number, yes, no, long_text and list; long_list is a
-// part
-//                of list: a member is longer than what is indexed. Members are those of lists.
+//                part of list: a member is longer than what is indexed. Members are those of lists.
 #pragma once
 
 #include "layers/vectors/metadata_index.h"

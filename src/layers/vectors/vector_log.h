@@ -5,9 +5,8 @@
 // Ownership:     values.
 // Thread safety: as the transaction that is passed.
 // Invariants:    a record's key carries the LSN of its last entry; LSNs are dense, so its first is that minus the
-// number
-//                of entries plus one. The nonce is drawn anew by each attempt to write: whoever was not told whether it
-//                came through looks for it.
+//                number of entries plus one. The nonce is drawn anew by each attempt to write: whoever was not told
+//                whether it came through looks for it.
 // Errors:        corruption.
 #pragma once
 

@@ -2,9 +2,8 @@
 // runs.
 //
 // Purpose:       whatever crashed, the namespace holds what some prefix of its operations left: objects whole, half of
-// no
-//                transaction, no bytes that nobody names once a start has cleared them, and a log that tells the same,
-//                with every position where readers were told it was.
+//                no transaction, no bytes that nobody names once a start has cleared them, and a log that tells the
+//                same, with every position where readers were told it was.
 // Ownership:     keeps the operations of its life, and what they would leave, in memory.
 // Thread safety: marks() from any thread.
 // Invariants:    one operation at a time, each durable when it is answered.
