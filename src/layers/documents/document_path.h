@@ -60,7 +60,9 @@ bool visit_values(simdjson::dom::element value, std::span<const std::string> pat
     path = path.subspan(1);
   }
   if (value.is_array()) {
-    for (const simdjson::dom::element element : value.get_array().value_unsafe()) {
+    // Named: a loop over value_unsafe() itself reads from a result that is gone.
+    const simdjson::dom::array elements = value.get_array().value_unsafe();
+    for (const simdjson::dom::element element : elements) {
       if (visit_values(element, path, visit)) return true;
     }
     return false;

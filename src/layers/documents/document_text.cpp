@@ -106,7 +106,8 @@ Result<void> check_value(element value, size_t depth) {
     for (const auto& field : object) RETURN_IF_ERROR(check_value(field.value, depth + 1));
     return {};
   }
-  for (const element item : value.get_array().value_unsafe()) RETURN_IF_ERROR(check_value(item, depth + 1));
+  const simdjson::dom::array items = value.get_array().value_unsafe();
+  for (const element item : items) RETURN_IF_ERROR(check_value(item, depth + 1));
   return {};
 }
 

@@ -19,14 +19,16 @@ std::optional<std::string_view> string_of(Element element) {
 template <class Visit>
 bool visit_everything(Element value, Visit&& visit) {
   if (value.is_object()) {
-    for (const auto [name, inner] : value.get_object().value_unsafe()) {
+    const simdjson::dom::object members = value.get_object().value_unsafe();
+    for (const auto [name, inner] : members) {
       static_cast<void>(name);
       if (visit_everything(inner, visit)) return true;
     }
     return false;
   }
   if (value.is_array()) {
-    for (const Element inner : value.get_array().value_unsafe()) {
+    const simdjson::dom::array elements = value.get_array().value_unsafe();
+    for (const Element inner : elements) {
       if (visit_everything(inner, visit)) return true;
     }
     return false;

@@ -64,7 +64,8 @@ bool is_multiple(const Value& number, const Value& of) {
 void append_canonical(Bytes& out, element value) {
   if (value.type() == element_type::OBJECT) {
     std::vector<std::pair<std::string_view, element>> members;
-    for (const auto& field : value.get_object().value_unsafe()) members.emplace_back(field.key, field.value);
+    const simdjson::dom::object object = value.get_object().value_unsafe();
+    for (const auto& field : object) members.emplace_back(field.key, field.value);
     std::ranges::sort(members, {}, &std::pair<std::string_view, element>::first);
     out.push_back('{');
     for (const auto& [name, member] : members) {
@@ -74,7 +75,8 @@ void append_canonical(Bytes& out, element value) {
     out.push_back('}');
   } else if (value.type() == element_type::ARRAY) {
     out.push_back('[');
-    for (const element item : value.get_array().value_unsafe()) append_canonical(out, item);
+    const simdjson::dom::array items = value.get_array().value_unsafe();
+    for (const element item : items) append_canonical(out, item);
     out.push_back(']');
   } else {
     Value scalar = make_value(value);
