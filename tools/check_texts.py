@@ -2,6 +2,7 @@
 """Texts: no tabs, no trailing blanks, no notes to self; what documents name exists, and formats keep their rules.
 
 - Every docs/... path that a tracked text names is a tracked file.
+- No loop runs over a part of a result that nothing holds: before C++23 it is gone while the loop reads it.
 - Every page of docs/formats names its version and at least one golden file or test; every golden file is named by a page
   of docs/ or by a test.
 """
@@ -15,6 +16,8 @@ TEXT = {".cpp", ".h", ".py", ".sh", ".md", ".txt", ".cmake", ".toml", ".json", "
 NOTES = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b")
 DOCUMENT = re.compile(r"(?<![\w/.-])docs/[\w./-]*\w\.md\b")
 
+GONE = re.compile(r"\bfor \([^;]*[^:]:[^:;]*\)\.(?:value|value_unsafe)\(\)\)(?!\))")
+
 
 def complaints_about_lines(path, text):
     for number, line in enumerate(text.splitlines(), 1):
@@ -23,6 +26,8 @@ def complaints_about_lines(path, text):
             yield "%s: a tab" % where
         if line != line.rstrip():
             yield "%s: blanks at the end" % where
+        if GONE.search(line):
+            yield "%s: a loop over a part of a temporary; name the result first" % where
         if NOTES.search(line):
             yield "%s: a note to self; do it, or say in docs/ what is not done" % where
     if text and not text.endswith("\n"):

@@ -9,6 +9,12 @@ class CheckTexts(unittest.TestCase):
         self.assertEqual(len(list(check_texts.complaints_about_lines("a.cpp", bad))), 4)
         self.assertEqual(list(check_texts.complaints_about_lines("a.cpp", "a b\n  c\n")), [])
 
+    def test_loops_over_what_is_gone(self):
+        for bad in ("for (const auto x : value.get_array().value_unsafe()) add(x);", "  for (auto& x : read(a).value()) {"):
+            self.assertEqual(len(list(check_texts.complaints_about_lines("a.cpp", bad + "\n"))), 1)
+        for good in ("for (const auto x : items) {", "for (auto& x : words_of(e.get().value())) {", "for (;;) f().value();"):
+            self.assertEqual(list(check_texts.complaints_about_lines("a.cpp", good + "\n")), [])
+
     def test_named_documents_exist(self):
         text = "see docs/one.md and docs/formats/two.md, not mydocs/three.md"
         complaints = list(check_texts.missing_documents("a.h", text, {"docs/one.md"}))
