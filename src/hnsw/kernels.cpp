@@ -1,6 +1,7 @@
 #include "hnsw/kernels.h"
 
 #include <cmath>
+#include <limits>
 
 #include "hnsw/code_loop.h"
 #include "hnsw/distance.h"
@@ -136,9 +137,13 @@ Encoded encode_of(const float* values, const float* center, float factor, size_t
     const float magnitude = std::fabs(values[i] * factor - center[i]);
     largest = magnitude > largest ? magnitude : largest;
   }
+  // A difference may be infinite, and the inverse of a tiny one: neither may meet a zero, which would be no number.
+  constexpr float most = std::numeric_limits<float>::max();
+  largest = largest < most ? largest : most;
   Encoded encoded;
   encoded.scale = largest / 127.0f;
-  const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+  const float quotient = largest > 0 ? 127.0f / largest : 0.0f;
+  const float inverse = quotient < most ? quotient : most;
   int32_t sum = 0;
   int32_t squares = 0;
   for (size_t i = 0; i < n; ++i) {
