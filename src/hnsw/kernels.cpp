@@ -149,7 +149,8 @@ Encoded encode_of(const float* values, const float* center, float factor, size_t
   for (size_t i = 0; i < n; ++i) {
     const float scaled = (values[i] * factor - center[i]) * inverse;
     const float rounded = scaled + (scaled < 0 ? -0.5f : 0.5f);
-    const int32_t whole = static_cast<int32_t>(rounded < -127.0f ? -127.0f : (rounded > 127.0f ? 127.0f : rounded));
+    // In this order what is no number is a bound too.
+    const int32_t whole = static_cast<int32_t>(rounded > -127.0f ? (rounded < 127.0f ? rounded : 127.0f) : -127.0f);
     codes[i] = static_cast<int8_t>(whole);
     sum += whole;
     squares += whole * whole;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "hnsw/distance.h"
 
@@ -24,7 +25,9 @@ float inverse_length(const float* values, size_t dimension) {
   if (square > 1e-30f && square < 1e37f) return 1 / std::sqrt(square);
   double exact = 0;
   for (size_t i = 0; i < dimension; ++i) exact += double{values[i]} * values[i];
-  return exact > 0 ? static_cast<float>(1 / std::sqrt(exact)) : 0.0f;
+  // The inverse of a length below 3e-39 is not a float any more.
+  constexpr double most = std::numeric_limits<float>::max();
+  return exact > 0 ? static_cast<float>(std::min(1 / std::sqrt(exact), most)) : 0.0f;
 }
 
 float square_of(const Encoded& encoded) { return encoded.scale * encoded.scale * static_cast<float>(encoded.squares); }
