@@ -71,7 +71,7 @@ class Store {
   Result<records::BackupPlace> load(BytesView snapshot, std::string_view name) {
     ASSIGN_OR_RETURN(const auto loader, NamespaceLoader::begin(database_, {.batch_bytes = 10'000}));
     records::BackupChain chain(*loader, std::nullopt);
-    records::MemorySource source(snapshot);
+    BytesSource source(snapshot);
     RETURN_IF_ERROR(chain.add(source));
     RETURN_IF_ERROR(chain.finish());
     RETURN_IF_ERROR(loader->reveal({.name = name, .place = chain.place()}));
@@ -91,7 +91,7 @@ class Store {
   // What is in a namespace that nobody writes to.
   std::string contents(std::string_view name) {
     const Bytes bytes = snapshot(name);
-    records::MemorySource source(bytes);
+    BytesSource source(bytes);
     records::BackupReader reader(source);
     EXPECT_TRUE(reader.read_header().ok());
     std::string text;
@@ -314,7 +314,7 @@ TEST(NamespaceLoader, LeavesNothingUnlessItReveals) {
   const auto load = [&](BytesView bytes) -> Result<void> {
     ASSIGN_OR_RETURN(const auto loader, NamespaceLoader::begin(store.database_, {}));
     records::BackupChain chain(*loader, std::nullopt);
-    records::MemorySource source(bytes);
+    BytesSource source(bytes);
     RETURN_IF_ERROR(chain.add(source));
     EXPECT_GT(store.keys(), keys + 100);
     return loader->reveal({.name = "default", .place = chain.place()}).ok() ? Result<void>()
@@ -344,7 +344,7 @@ TEST(NamespaceLoader, WhatACrashLeavesIsCleared) {
 
 TEST(NamespaceLoader, AnObjectMustHaveItsChecksum) {
   Store store;
-  records::MemorySink sink;
+  BytesSink sink;
   records::BackupWriter writer(sink);
   ASSERT_TRUE(writer.begin({.name_space = "default", .log_id = "x"}).ok());
   ASSERT_TRUE(writer.begin_object({.reference = {.size = 3, .checksum = 1}, .key = "k"}).ok());

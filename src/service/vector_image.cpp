@@ -8,6 +8,7 @@
 
 #include "archive/fields.h"
 #include "archive/frames.h"
+#include "base/memory_stream.h"
 #include "service/backup_files.h"
 
 namespace strata::service {
@@ -23,21 +24,6 @@ enum class Frame : uint8_t { header = 1, missing = 2, metadata = 3, end = 4 };
 
 std::string index_name(uint64_t number) { return fmt::format("{}.index", number); }
 std::string view_name(uint64_t number) { return fmt::format("{}.view", number); }
-
-class BytesSource final : public ByteSource {
- public:
-  explicit BytesSource(BytesView bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<char> into) override {
-    const size_t count = std::min(into.size(), rest_.size());
-    std::memcpy(into.data(), rest_.data(), count);
-    rest_.remove_prefix(count);
-    return count;
-  }
-  bool empty() const { return rest_.empty(); }
-
- private:
-  BytesView rest_;
-};
 
 Result<void> write_view(ByteSink& sink, const vectors::Collection& collection, uint64_t number,
                         const ViewImage& image) {

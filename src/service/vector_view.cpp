@@ -5,24 +5,12 @@
 #include <unordered_set>
 
 #include "base/assert.h"
-#include "base/byte_stream.h"
+#include "base/memory_stream.h"
 
 namespace strata::service {
 namespace {
 
 using vectors::Deferral;
-
-class BytesSink final : public ByteSink {
- public:
-  Result<void> write(BytesView bytes) override {
-    bytes_.append(bytes);
-    return {};
-  }
-  Bytes take() { return std::move(bytes_); }
-
- private:
-  Bytes bytes_;
-};
 
 // Puts the best k of both in order; an id that is in both counts as it is pending.
 std::vector<hnsw::Match> merge(std::vector<hnsw::Match> graph, const std::vector<hnsw::Match>& pending, size_t k) {
@@ -292,7 +280,7 @@ Result<ViewImage> VectorView::begin_image() {
   ASSIGN_OR_RETURN(image.index, index_->begin_image());
   BytesSink sink;
   RETURN_IF_ERROR(metadata_.save(sink));
-  image.metadata = sink.take();
+  image.metadata = std::move(sink.bytes);
   image.missing = pending_.ids();
   std::lock_guard lock(maps_mutex_);
   for (const auto& [id, deferral] : deferred_) {

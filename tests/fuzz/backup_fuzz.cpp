@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   strata::BytesView rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] % 2 == 0) {
-    strata::records::MemorySource source(rest, 1 + data[0] / 2);
+    strata::BytesSource source(rest, 1 + data[0] / 2);
     strata::records::describe_backup(source);
     return 0;
   }
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       file.add_frame(type, payload);
     }
   }
-  strata::records::MemorySource source(file.bytes);
+  strata::BytesSource source(file.bytes);
   strata::records::describe_backup(source);
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/assert.h"
+#include "base/memory_stream.h"
 #include "layers/documents/document_backup.h"
 
 namespace {
@@ -14,35 +15,12 @@ namespace {
 using namespace strata;
 using namespace strata::documents;
 
-class Buffer final : public ByteSink {
- public:
-  Result<void> write(BytesView more) override {
-    bytes.append(more);
-    return {};
-  }
-  Bytes bytes;
-};
-
-class Text final : public ByteSource {
- public:
-  explicit Text(BytesView bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<char> into) override {
-    const size_t count = std::min(into.size(), rest_.size());
-    std::copy_n(rest_.begin(), count, into.begin());
-    rest_.remove_prefix(count);
-    return count;
-  }
-
- private:
-  BytesView rest_;
-};
-
 // Types of docs/formats/documents-backup.md whose payload ends with the digest of what came before.
 constexpr uint8_t documents_end = 3;
 constexpr uint8_t manifest_footer = 6;
 
 Bytes with_checksums(BytesView rest, bool manifest) {
-  Buffer file;
+  BytesSink file;
   archive::FrameWriter frames(file, {.magic = manifest ? "STRATADM" : "STRATADB", .version = 1});
   STRATA_ASSERT(frames.begin().ok());
   while (rest.size() >= 3) {
@@ -63,22 +41,22 @@ Bytes with_checksums(BytesView rest, bool manifest) {
 }
 
 void read_and_write_manifest(BytesView bytes) {
-  Text source(bytes);
+  BytesSource source(bytes);
   const auto read = read_manifest(source);
   if (!read.ok()) return;
-  Buffer first;
+  BytesSink first;
   STRATA_ASSERT(write_manifest(first, *read).ok());
-  Text written(first.bytes);
+  BytesSource written(first.bytes);
   const auto again = read_manifest(written);
   STRATA_ASSERT(again.ok());
-  Buffer second;
+  BytesSink second;
   STRATA_ASSERT(write_manifest(second, *again).ok());
   STRATA_ASSERT(first.bytes == second.bytes);
 }
 
 // One line an item; the writer is given what was read. False: refused.
 bool read_documents(BytesView bytes, size_t tables, BackupWriter& writer, std::string& all) {
-  Text source(bytes);
+  BytesSource source(bytes);
   BackupReader reader(source, tables);
   if (!reader.begin().ok()) return false;
   for (;;) {
@@ -92,8 +70,8 @@ bool read_documents(BytesView bytes, size_t tables, BackupWriter& writer, std::s
 }
 
 void read_and_write_documents(BytesView bytes, size_t tables) {
-  Buffer first;
-  Buffer second;
+  BytesSink first;
+  BytesSink second;
   BackupWriter writer(first);
   BackupWriter ignored(second);
   std::string all;

@@ -6,6 +6,7 @@
 
 #include "archive/frames.h"
 #include "base/assert.h"
+#include "base/memory_stream.h"
 #include "faces/rest/request.h"
 #include "faces/rest/vector_body.h"
 #include "faces/rest/vector_json.h"
@@ -19,29 +20,6 @@ using strata::BytesView;
 using strata::Result;
 namespace rest = strata::rest;
 namespace vectors = strata::vectors;
-
-class Sink final : public strata::ByteSink {
- public:
-  Result<void> write(BytesView more) override {
-    bytes.append(more);
-    return {};
-  }
-  Bytes bytes;
-};
-
-class Source final : public strata::ByteSource {
- public:
-  explicit Source(BytesView bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<char> into) override {
-    const size_t count = std::min(into.size(), rest_.size());
-    rest_.copy(into.data(), count);
-    rest_.remove_prefix(count);
-    return count;
-  }
-
- private:
-  BytesView rest_;
-};
 
 // What the decoder accepts is exactly what the encoder writes.
 void fuzz_metadata(BytesView input) {
@@ -64,7 +42,7 @@ void fuzz_metadata(BytesView input) {
 
 // The input is frames: type, length (2 bytes), payload. An image that is believed must work like one that was written.
 void fuzz_index_image(BytesView input) {
-  Sink sink;
+  strata::BytesSink sink;
   strata::archive::FrameWriter frames(sink, {.magic = "STRATAVM", .version = 1});
   STRATA_ASSERT(frames.begin().ok());
   uint64_t slots = 0;
@@ -89,16 +67,16 @@ void fuzz_index_image(BytesView input) {
   strata::append_le64(frames.payload(), digest.low);
   strata::append_le64(frames.payload(), digest.high);
   STRATA_ASSERT(frames.flush().ok());
-  Source source(sink.bytes);
+  strata::BytesSource source(sink.bytes);
   auto index = vectors::MetadataIndex::load(source, 1'000);
   if (!index.ok()) {
     STRATA_ASSERT(index.error().code() == strata::ErrorCode::corruption);
     return;
   }
   STRATA_ASSERT(index->size() == slots);
-  Sink again;
+  strata::BytesSink again;
   STRATA_ASSERT(index->save(again).ok());
-  Source second(again.bytes);
+  strata::BytesSource second(again.bytes);
   STRATA_ASSERT(vectors::MetadataIndex::load(second, 1'000).ok());
   for (uint32_t slot = 0; slot < 1'000; ++slot) index->remove(slot);
   STRATA_ASSERT(index->size() == 0);

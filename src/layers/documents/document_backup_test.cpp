@@ -5,37 +5,17 @@
 #include <sstream>
 
 #include "base/hex.h"
+#include "base/memory_stream.h"
 #include "layers/documents/documents_fixture_test.h"
 
 namespace strata::documents {
 namespace {
 
-class Buffer final : public ByteSink {
- public:
-  Result<void> write(BytesView bytes) override {
-    bytes_.append(bytes);
-    return {};
-  }
-  Bytes bytes_;
-};
-
-class Text final : public ByteSource {
- public:
-  explicit Text(BytesView bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<char> into) override {
-    // In pieces: nothing may depend on how bytes come.
-    const size_t count = std::min({into.size(), rest_.size(), size_t{7}});
-    std::copy_n(rest_.begin(), count, into.begin());
-    rest_.remove_prefix(count);
-    return count;
-  }
-
- private:
-  BytesView rest_;
-};
+// Nothing may depend on how bytes come.
+constexpr size_t piece_bytes = 7;
 
 Bytes documents_file() {
-  Buffer file;
+  BytesSink file;
   BackupWriter writer(file);
   EXPECT_TRUE(writer.begin().ok());
   EXPECT_TRUE(writer.add({.table = 0, .key = "a", .text = R"({"n":1})"}).ok());
@@ -44,11 +24,11 @@ Bytes documents_file() {
   EXPECT_TRUE(writer.add({.table = 1, .is_change = true, .key = "z", .text = R"({"n":2})"}).ok());
   EXPECT_TRUE(writer.add({.table = 0, .is_change = true, .key = "b"}).ok());
   EXPECT_TRUE(writer.finish().ok());
-  return file.bytes_;
+  return file.bytes;
 }
 
 Result<std::string> read_documents(BytesView bytes, size_t tables = 2) {
-  Text source(bytes);
+  BytesSource source(bytes, piece_bytes);
   BackupReader reader(source, tables);
   RETURN_IF_ERROR(reader.begin());
   std::string all;
@@ -70,13 +50,13 @@ BackupManifest manifest() {
 }
 
 Bytes manifest_file() {
-  Buffer file;
+  BytesSink file;
   EXPECT_TRUE(write_manifest(file, manifest()).ok());
-  return file.bytes_;
+  return file.bytes;
 }
 
 Result<BackupManifest> read_manifest(BytesView bytes) {
-  Text source(bytes);
+  BytesSource source(bytes, piece_bytes);
   return documents::read_manifest(source);
 }
 
@@ -120,12 +100,12 @@ TEST(DocumentBackupTest, EveryFlippedByteAndEveryTruncationIsRefused) {
 }
 
 Result<std::string> read_items(std::initializer_list<BackupItem> items) {
-  Buffer file;
+  BytesSink file;
   BackupWriter writer(file);
   EXPECT_TRUE(writer.begin().ok());
   for (const BackupItem& item : items) EXPECT_TRUE(writer.add(item).ok());
   EXPECT_TRUE(writer.finish().ok());
-  return read_documents(file.bytes_);
+  return read_documents(file.bytes);
 }
 
 TEST(DocumentBackupTest, WhatNoBackupHoldsIsRefusedThoughItsChecksumsAreRight) {

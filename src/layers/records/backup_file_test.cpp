@@ -27,7 +27,7 @@ BackupHeader header(BackupKind kind = BackupKind::snapshot) {
 }
 
 std::string describe(BytesView bytes, size_t step = SIZE_MAX) {
-  MemorySource source(bytes, step);
+  BytesSource source(bytes, step);
   return describe_backup(source);
 }
 
@@ -38,7 +38,7 @@ std::string describe(BytesView bytes, size_t step = SIZE_MAX) {
   } while (false)
 
 // One of everything; `object_bytes` in the object of the state.
-void write_snapshot(MemorySink& sink, size_t object_bytes = 5) {
+void write_snapshot(BytesSink& sink, size_t object_bytes = 5) {
   BackupWriter writer(sink);
   ASSERT_OK(writer.begin(header()));
   ASSERT_OK(writer.add_value("key", "value"));
@@ -65,16 +65,16 @@ constexpr const char* described =
     "record 42 first\nobject  3\nbytes 3\nrecord 43 second\nend 43\n";
 
 TEST(BackupFile, ComesBackAsItWas) {
-  MemorySink sink;
+  BytesSink sink;
   write_snapshot(sink);
   for (const size_t step : {SIZE_MAX, size_t{1}, size_t{7}}) EXPECT_EQ(describe(sink.bytes, step), described);
-  MemorySource source(sink.bytes);
+  BytesSource source(sink.bytes);
   BackupReader reader(source);
   EXPECT_EQ(*reader.read_header(), header());
 }
 
 TEST(BackupFile, EveryByteCounts) {
-  MemorySink sink;
+  BytesSink sink;
   write_snapshot(sink);
   for (size_t at = 0; at < sink.bytes.size(); ++at) {
     EXPECT_THAT(describe(BytesView(sink.bytes).substr(0, at)), HasSubstr("error: ")) << at;
@@ -92,7 +92,7 @@ TEST(BackupFile, EveryByteCounts) {
 }
 
 TEST(BackupFile, LargeItemsHaveFramesOfTheirOwn) {
-  MemorySink sink;
+  BytesSink sink;
   BackupWriter writer(sink);
   ASSERT_OK(writer.begin(header()));
   ASSERT_OK(writer.add_value("small", "1"));
@@ -107,7 +107,7 @@ TEST(BackupFile, LargeItemsHaveFramesOfTheirOwn) {
   // Every frame with columns names their row.
   EXPECT_THAT(text, HasSubstr("row row\ncolumn row 2 200000\n"));
   EXPECT_THAT(text, HasSubstr("\nend 41\n"));
-  MemorySource source(sink.bytes);
+  BytesSource source(sink.bytes);
   BackupReader reader(source);
   ASSERT_OK(reader.read_header());
   uint64_t object_bytes = 0;
@@ -119,7 +119,7 @@ TEST(BackupFile, LargeItemsHaveFramesOfTheirOwn) {
 }
 
 TEST(BackupFile, TheWriterRefusesWhatDoesNotFit) {
-  MemorySink sink;
+  BytesSink sink;
   BackupWriter writer(sink);
   ASSERT_OK(writer.begin(header(BackupKind::segment)));
   const BackupPlace next{.segment = 3, .offset = 200, .lsn = 42, .stamp = stamp(6)};
@@ -140,7 +140,7 @@ TEST(BackupFile, TheWriterRefusesWhatDoesNotFit) {
 }
 
 TEST(BackupFile, StampsAscendAsUnsignedBytes) {
-  MemorySink sink;
+  BytesSink sink;
   BackupWriter writer(sink);
   BackupHeader before = header();
   before.start.stamp = stamp(0x7F);
@@ -151,7 +151,7 @@ TEST(BackupFile, StampsAscendAsUnsignedBytes) {
 }
 
 Bytes header_payload() {
-  MemorySink sink;
+  BytesSink sink;
   BackupWriter writer(sink);
   EXPECT_TRUE(writer.begin(header()).ok());
   return sink.bytes.substr(backup_format::kind.magic.size() + 1 + archive::frame_header_bytes);
@@ -215,7 +215,7 @@ TEST(BackupFile, ALengthIsNotBelieved) {
 }
 
 TEST(BackupFile, IsTheGoldenOne) {
-  MemorySink sink;
+  BytesSink sink;
   write_snapshot(sink);
   std::string text;
   for (const char c : sink.bytes) {

@@ -6,35 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/memory_stream.h"
 #include "layers/records/backup_reader.h"
 #include "layers/records/backup_writer.h"
 
 namespace strata::records {
-
-class MemorySink final : public ByteSink {
- public:
-  Result<void> write(BytesView more) override {
-    bytes.append(more);
-    return {};
-  }
-  Bytes bytes;
-};
-
-// In pieces of `step` bytes.
-class MemorySource final : public ByteSource {
- public:
-  explicit MemorySource(BytesView bytes, size_t step = SIZE_MAX) : rest_(bytes), step_(step) {}
-  Result<size_t> read(std::span<char> into) override {
-    const size_t count = std::min({into.size(), rest_.size(), step_});
-    std::memcpy(into.data(), rest_.data(), count);
-    rest_.remove_prefix(count);
-    return count;
-  }
-
- private:
-  BytesView rest_;
-  size_t step_;
-};
 
 // A file of any frames, with the checksums that they need to be looked at.
 class HandMadeBackup {

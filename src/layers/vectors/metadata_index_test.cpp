@@ -10,35 +10,13 @@
 #include <sstream>
 
 #include "base/hex.h"
+#include "base/memory_stream.h"
 #include "base/random.h"
 
 namespace strata::vectors {
 namespace {
 
 using Op = FilterOperator;
-
-class Sink final : public ByteSink {
- public:
-  Result<void> write(BytesView more) override {
-    bytes.append(more);
-    return {};
-  }
-  Bytes bytes;
-};
-
-class Source final : public ByteSource {
- public:
-  explicit Source(BytesView bytes) : rest_(bytes) {}
-  Result<size_t> read(std::span<char> into) override {
-    const size_t count = std::min(into.size(), rest_.size());
-    rest_.copy(into.data(), count);
-    rest_.remove_prefix(count);
-    return count;
-  }
-
- private:
-  BytesView rest_;
-};
 
 class Generator {
  public:
@@ -182,9 +160,9 @@ TEST(MetadataIndex, AnswersAsTheReferenceDoesThroughChanges) {
       if (step % 8 == 0) model.expect_same(generator.filter());
     }
     EXPECT_EQ(model.index.size(), model.size());
-    Sink sink;
+    BytesSink sink;
     ASSERT_TRUE(model.index.save(sink).ok());
-    Source source(sink.bytes);
+    BytesSource source(sink.bytes);
     auto loaded = MetadataIndex::load(source, 70'000);
     ASSERT_TRUE(loaded.ok()) << loaded.error().message();
     model.index = *std::move(loaded);
@@ -277,13 +255,13 @@ MetadataIndex sample() {
 }
 
 TEST(MetadataIndex, SavedBytesDoNotDependOnHistory) {
-  Sink first;
+  BytesSink first;
   ASSERT_TRUE(sample().save(first).ok());
-  Source source(first.bytes);
+  BytesSource source(first.bytes);
   auto loaded = MetadataIndex::load(source, 201);
   ASSERT_TRUE(loaded.ok()) << loaded.error().message();
   EXPECT_EQ(loaded->unread().slots(), std::vector<uint32_t>{200});
-  Sink second;
+  BytesSink second;
   ASSERT_TRUE(loaded->save(second).ok());
   EXPECT_EQ(first.bytes, second.bytes);
 }
@@ -295,7 +273,7 @@ TEST(MetadataIndex, SavesTheGoldenBytes) {
   index.add(3, {});
   index.add(5, {{"tags", StringList{"x", std::string(257, 'y')}}, {"text", std::string(257, 'z')}});
   index.add_unread(4);
-  Sink sink;
+  BytesSink sink;
   ASSERT_TRUE(index.save(sink).ok());
   std::ifstream file(STRATA_GOLDEN_DIRECTORY "/vector-metadata-index.txt");
   std::stringstream golden;
@@ -304,10 +282,10 @@ TEST(MetadataIndex, SavesTheGoldenBytes) {
 }
 
 TEST(MetadataIndex, BrokenBytesAreCorruption) {
-  Sink sink;
+  BytesSink sink;
   ASSERT_TRUE(sample().save(sink).ok());
   const auto load = [](BytesView bytes, uint64_t slot_limit) {
-    Source source(bytes);
+    BytesSource source(bytes);
     const auto loaded = MetadataIndex::load(source, slot_limit);
     return loaded.ok() ? ErrorCode::internal : loaded.error().code();
   };
