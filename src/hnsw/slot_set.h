@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/assert.h"
@@ -30,6 +31,19 @@ class SlotSet {
     const uint64_t bit = uint64_t{1} << (slot % 64);
     count_ += (word & bit) == 0;
     word |= bit;
+  }
+  // Ascending slots, a word of bits at a time.
+  void insert(std::span<const uint32_t> slots) {
+    STRATA_ASSERT(slots.empty() || slots.back() < end_);
+    for (size_t at = 0; at < slots.size();) {
+      uint64_t& word = words_[slots[at] / 64];
+      uint64_t bits = 0;
+      for (const uint32_t block = slots[at] / 64; at < slots.size() && slots[at] / 64 == block; ++at) {
+        bits |= uint64_t{1} << (slots[at] % 64);
+      }
+      count_ += static_cast<size_t>(std::popcount(bits & ~word));
+      word |= bits;
+    }
   }
   void erase(uint32_t slot) {
     if (!contains(slot)) return;

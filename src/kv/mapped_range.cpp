@@ -1,6 +1,6 @@
 #include "kv/mapped_range.h"
 
-#include <charconv>
+#include "base/parse_number.h"
 
 namespace strata::kv {
 namespace {
@@ -102,10 +102,9 @@ Result<Mapper::Piece> Mapper::parse_piece(const tuple::Element& element) {
   if (is_part) {
     if (!raw.ends_with("]}")) return ErrorCode::mapper_bad_index;
     const std::string_view digits = raw.substr(3, raw.size() - 5);
-    size_t index = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
-    if (error != std::errc() || end != digits.data() + digits.size()) return ErrorCode::mapper_bad_index;
-    return Piece(Part{raw[1] == 'K' ? Source::key : Source::value, index});
+    const auto index = parse_number<size_t>(digits);
+    if (!index) return ErrorCode::mapper_bad_index;
+    return Piece(Part{raw[1] == 'K' ? Source::key : Source::value, *index});
   }
   if (text) return Piece(tuple::Element(tuple::Text(unescape(raw))));
   return Piece(tuple::Element(tuple::ByteString(unescape(raw))));

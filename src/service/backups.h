@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "layers/records/backup_format.h"
 #include "service/backup_files.h"
-#include "service/backup_jobs.h"
+#include "service/bytes_pipe.h"
 #include "service/context.h"
 #include "service/log.h"
+#include "service/long_jobs.h"
 
 namespace strata::service {
 
@@ -99,7 +101,7 @@ class Backups {
   Objects& objects_;
   const BackupsOptions options_;
   const BackupFiles files_;
-  BackupJobs jobs_;
+  LongJobs jobs_;
 };
 
 }  // namespace strata::service

@@ -291,7 +291,7 @@ TEST(Backups, AStoppedOneLeavesNothing) {
   EXPECT_EQ(stopped.error().code(), ErrorCode::operation_cancelled);
   EXPECT_TRUE(std::filesystem::is_empty(store.directory() + "/default/a"));
   // Streams that nobody reads to the end do not hold the service up.
-  for (size_t i = 0; i < 3 * BackupJobs::max_jobs; ++i) {
+  for (size_t i = 0; i < 3 * LongJobs::max_jobs; ++i) {
     auto stream = store.backups_.stream_snapshot({}, "default");
     if (stream.ok()) ASSERT_TRUE((*stream)->read().ok());
     if (!stream.ok()) EXPECT_EQ(stream.error().code(), ErrorCode::too_many_requests);

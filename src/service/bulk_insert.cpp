@@ -78,7 +78,7 @@ bool BulkInsert::add(const Context& context, VectorRow row) {
     return after_row(context);
   }
   group_bytes_ += row.values.size_bytes() + 256;
-  if (!row.metadata.empty()) group_bytes_ += vectors::encode_metadata(row.metadata).size();
+  if (!row.metadata.empty()) group_bytes_ += vectors::encoded_size(row.metadata);
   values_.insert(values_.end(), row.values.begin(), row.values.end());
   rows_.push_back({index, row.id, std::move(row.metadata)});
   return after_row(context);

@@ -21,10 +21,10 @@
 #include "blobs/blob_store.h"
 #include "kv/database.h"
 #include "service/backup_files.h"
-#include "service/backup_jobs.h"
 #include "service/context.h"
 #include "service/document_copy.h"
 #include "service/file_store.h"
+#include "service/long_jobs.h"
 
 namespace strata::service {
 
@@ -89,7 +89,7 @@ class DocumentBackups {
   const DocumentBackupsOptions options_;
   const BackupFiles files_;
   std::atomic<bool> copying_ = false;
-  BackupJobs jobs_;
+  LongJobs jobs_;
 };
 
 }  // namespace strata::service

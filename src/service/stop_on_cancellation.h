@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "base/cancellation.h"
-#include "service/backup_jobs.h"
+#include "service/long_jobs.h"
 
 namespace strata::service {
 

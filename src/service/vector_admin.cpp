@@ -155,8 +155,7 @@ Result<PersistenceStatus> Vectors::persistence_status(const Context& context, st
   return run_transaction(
       database_, context, *options_.clock, options_.durability,
       [&](kv::Transaction& transaction) -> Result<PersistenceStatus> {
-        ASSIGN_OR_RETURN(const auto stored, vectors::get_counters(transaction.snapshot(), collection->row()).get());
-        ASSIGN_OR_RETURN(const auto counters, vectors::decode_counters(stored));
+        ASSIGN_OR_RETURN(const auto counters, vectors::read_counters(transaction.snapshot(), collection->row()));
         ASSIGN_OR_RETURN(const auto image, vectors::read_image_row(transaction.snapshot(), collection->row()));
         return PersistenceStatus{.last_snapshot_lsn = image ? image->lsn : 0,
                                  .current_lsn = counters.next_lsn - 1,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "service/vector_checks.h"
+
 namespace strata::service {
 namespace {
 

@@ -67,11 +67,4 @@ class VectorBatch {
   OwnedVectors owned_;
 };
 
-inline Error no_such_vector(uint64_t id) {
-  return Error(ErrorCode::not_found, "vector " + std::to_string(id) + " not found");
-}
-inline Error no_such_collection(std::string_view name) {
-  return Error(ErrorCode::not_found, "collection '" + printable(name) + "' not found");
-}
-
 }  // namespace strata::service

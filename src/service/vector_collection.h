@@ -44,8 +44,6 @@ class VectorCollection {
   void set_ready(RecoveryPath path);
   void set_failed(const Error& error);
   RecoveryPath recovery_path() const { return recovery_path_.load(); }
-  // Progress of the recovery, for logs.
-  std::atomic<uint64_t> recovered{0};
 
   // Of one that is ready.
   VectorView& view() { return *view_; }

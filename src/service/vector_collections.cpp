@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "base/log.h"
 #include "base/random.h"
 #include "service/run.h"
-#include "service/vector_batch.h"
+#include "service/vector_checks.h"
 #include "service/vector_image.h"
 
 namespace strata::service {
@@ -35,8 +34,10 @@ Result<void> VectorCollections::open() {
     }));
     for (vectors::Collection& row : page) {
       after = row.name;
-      found.push_back(add(std::move(row)));
-      found_at_start_.emplace_back(found.back()->name(), found.back());
+      const auto& collection = found.emplace_back(hold(std::move(row)));
+      found_at_start_.emplace_back(collection->name(), collection);
+      std::unique_lock lock(mutex_);
+      collections_.insert_or_assign(collection->name(), collection);
     }
     if (page.size() < page_rows) break;
   }
@@ -66,12 +67,23 @@ void VectorCollections::stop() {
   }
 }
 
-std::shared_ptr<VectorCollection> VectorCollections::add(vectors::Collection row) {
+std::shared_ptr<VectorCollection> VectorCollections::hold(vectors::Collection row) const {
   std::string directory;
   if (!options_.directory.empty()) directory = fmt::format("{}/{}", options_.directory, row.number);
-  auto collection = std::make_shared<VectorCollection>(std::move(row), std::move(directory));
-  std::unique_lock lock(mutex_);
-  return collections_.insert_or_assign(collection->name(), collection).first->second;
+  return std::make_shared<VectorCollection>(std::move(row), std::move(directory));
+}
+
+Result<void> VectorCollections::attach_empty_view(VectorCollection& collection) {
+  const std::string& directory = collection.directory();
+  if (!directory.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (error) return Error(ErrorCode::io_error, fmt::format("cannot create {}: {}", directory, error.message()));
+  }
+  ASSIGN_OR_RETURN(std::shared_ptr<VectorView> view, VectorView::create(collection.row(), directory));
+  auto writer = make_writer(collection.row(), view);
+  collection.attach(std::move(view), std::move(writer));
+  return {};
 }
 
 std::unique_ptr<VectorWriter> VectorCollections::make_writer(const vectors::Collection& row,
@@ -120,17 +132,8 @@ Result<std::shared_ptr<VectorCollection>> VectorCollections::make(const Context&
   if (!row) {
     return Error(ErrorCode::already_exists, fmt::format("collection '{}' already exists", name));
   }
-  std::string directory;
-  if (!options_.directory.empty()) directory = fmt::format("{}/{}", options_.directory, row->number);
-  if (!directory.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    if (error) return Error(ErrorCode::io_error, fmt::format("cannot create {}: {}", directory, error.message()));
-  }
-  const auto collection = std::make_shared<VectorCollection>(*std::move(row), directory);
-  ASSIGN_OR_RETURN(std::shared_ptr<VectorView> view, VectorView::create(collection->row(), directory));
-  auto writer = make_writer(collection->row(), view);
-  collection->attach(std::move(view), std::move(writer));
+  const auto collection = hold(*std::move(row));
+  RETURN_IF_ERROR(attach_empty_view(*collection));
   collection->set_ready(RecoveryPath::none);
   std::unique_lock lock(mutex_);
   auto& place = collections_[collection->name()];
@@ -183,7 +186,7 @@ Result<uint64_t> VectorCollections::write_image(VectorCollection& collection) {
   vectors::ImageRow row{.lsn = current};
   if (on_disk) {
     ASSIGN_OR_RETURN(ViewImage image, collection.view().begin_image());
-    row = {.lsn = image.lsn, .image = std::max(collection.image_number, uint64_t{0}) + 1};
+    row = {.lsn = image.lsn, .image = collection.image_number + 1};
     RETURN_IF_ERROR(service::write_image(collection.directory(), collection.row(), row.image, std::move(image)));
   }
   // Synced: with it everything that the image shows is on disk, also what was written without a sync.

@@ -53,11 +53,11 @@ class VectorCollections {
 
   const kv::Database& database() const { return database_; }
   const VectorsOptions& options() const { return options_; }
-  VectorWorkers& workers() { return workers_; }
 
  private:
   void halt();
-  std::shared_ptr<VectorCollection> add(vectors::Collection row);
+  std::shared_ptr<VectorCollection> hold(vectors::Collection row) const;
+  Result<void> attach_empty_view(VectorCollection& collection);
   std::unique_ptr<VectorWriter> make_writer(const vectors::Collection& row, const std::shared_ptr<VectorView>& view);
   void recover_all(std::vector<std::shared_ptr<VectorCollection>> collections);
   Result<RecoveryPath> recover(const std::shared_ptr<VectorCollection>& collection);
@@ -73,7 +73,6 @@ class VectorCollections {
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<VectorCollection>, std::less<>> collections_;
   mutable std::atomic<uint64_t> lookups_{0};
-  std::mutex names_mutex_;  // makes and drops, one after another
   int64_t open_us_ = 0;
   std::atomic<int64_t> recovered_us_{0};
   std::vector<std::pair<std::string, std::shared_ptr<VectorCollection>>> found_at_start_;

@@ -11,7 +11,7 @@
 //                (walks that wait for a thread).
 #pragma once
 
-#include "service/backup_jobs.h"
+#include "service/long_jobs.h"
 #include "service/turns.h"
 #include "service/vector_neighbours.h"
 #include "service/vectors.h"
@@ -73,7 +73,7 @@ class VectorGraph final : public VectorEdges {
   Clock& clock_;
   VectorNeighbours neighbours_;
   Turns turns_{4, 1'024};
-  BackupJobs jobs_;
+  LongJobs jobs_;
 };
 
 }  // namespace strata::service

@@ -142,14 +142,4 @@ void remove_other_images(const std::string& directory, uint64_t number) {
   }
 }
 
-uint64_t image_bytes(const std::string& directory, uint64_t number) {
-  uint64_t bytes = 0;
-  for (const std::string& name : {index_name(number), view_name(number)}) {
-    std::error_code error;
-    const uintmax_t size = std::filesystem::file_size(directory + "/" + name, error);
-    if (!error) bytes += size;
-  }
-  return bytes;
-}
-
 }  // namespace strata::service

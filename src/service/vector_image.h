@@ -31,6 +31,5 @@ Result<OpenedView> open_image(const std::string& directory, const vectors::Colle
                               const vectors::ImageRow& row);
 // All files of images but those of this number; 0: all.
 void remove_other_images(const std::string& directory, uint64_t number);
-uint64_t image_bytes(const std::string& directory, uint64_t number);
 
 }  // namespace strata::service

@@ -14,8 +14,8 @@
 #include <memory>
 
 #include "kv/database.h"
-#include "service/backup_jobs.h"
 #include "service/context.h"
+#include "service/long_jobs.h"
 #include "service/turns.h"
 #include "service/vector_types.h"
 
@@ -197,7 +197,7 @@ class VectorMath {
   const size_t threads_;
   // What waits, waits for a processor more than for a thread.
   Turns turns_{4, 1'024};
-  BackupJobs jobs_;
+  LongJobs jobs_;
 };
 
 }  // namespace strata::service

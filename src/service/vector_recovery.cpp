@@ -1,10 +1,8 @@
 // What of VectorCollections runs at the start: from images, logs and keys to views.
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
 #include "base/log.h"
-#include "service/vector_batch.h"
 #include "service/vector_collections.h"
 #include "service/vector_image.h"
 
@@ -67,8 +65,7 @@ Result<RecoveryPath> VectorCollections::recover(const std::shared_ptr<VectorColl
   };
   ASSIGN_OR_RETURN(const Rows rows, database_.read([&](const kv::ReadTransaction& transaction) -> Result<Rows> {
     Rows found;
-    ASSIGN_OR_RETURN(const auto counters, vectors::get_counters(transaction, collection->row()).get());
-    ASSIGN_OR_RETURN(found.counters, vectors::decode_counters(counters));
+    ASSIGN_OR_RETURN(found.counters, vectors::read_counters(transaction, collection->row()));
     ASSIGN_OR_RETURN(found.image, vectors::read_image_row(transaction, collection->row()));
     return found;
   }));
@@ -108,11 +105,9 @@ Result<bool> VectorCollections::recover_from_image(const std::shared_ptr<VectorC
 
 // The number of vectors is counted by the writers; a view that has another number of them is not right.
 Result<bool> VectorCollections::is_whole(VectorCollection& collection) {
-  ASSIGN_OR_RETURN(const vectors::Counters counters,
-                   database_.read([&](const kv::ReadTransaction& transaction) -> Result<vectors::Counters> {
-                     ASSIGN_OR_RETURN(const auto stored, vectors::get_counters(transaction, collection.row()).get());
-                     return vectors::decode_counters(stored);
-                   }));
+  ASSIGN_OR_RETURN(const vectors::Counters counters, database_.read([&](const kv::ReadTransaction& transaction) {
+    return vectors::read_counters(transaction, collection.row());
+  }));
   return collection.view().count() == counters.count && collection.view().applied_lsn() + 1 == counters.next_lsn;
 }
 
@@ -138,18 +133,10 @@ Result<void> VectorCollections::load_thresholds(VectorCollection& collection) {
 
 Result<void> VectorCollections::rebuild(const std::shared_ptr<VectorCollection>& collection) {
   const vectors::Collection& row = collection->row();
-  if (!collection->directory().empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(collection->directory(), error);
-    if (error) return Error(ErrorCode::io_error, "cannot create " + collection->directory() + ": " + error.message());
-  }
-  ASSIGN_OR_RETURN(const std::shared_ptr<VectorView> view, VectorView::create(row, collection->directory()));
-  collection->attach(view, make_writer(row, view));
-  ASSIGN_OR_RETURN(const vectors::Counters counters,
-                   database_.read([&](const kv::ReadTransaction& transaction) -> Result<vectors::Counters> {
-                     ASSIGN_OR_RETURN(const auto stored, vectors::get_counters(transaction, row).get());
-                     return vectors::decode_counters(stored);
-                   }));
+  RETURN_IF_ERROR(attach_empty_view(*collection));
+  ASSIGN_OR_RETURN(const vectors::Counters counters, database_.read([&](const kv::ReadTransaction& transaction) {
+    return vectors::read_counters(transaction, row);
+  }));
   RETURN_IF_ERROR(load_deferrals(*collection));
   RETURN_IF_ERROR(load_thresholds(*collection));
   for (uint64_t from = 0;;) {
@@ -173,7 +160,6 @@ Result<void> VectorCollections::rebuild(const std::shared_ptr<VectorCollection>&
           {.id = stored.id, .values = stored.values, .metadata = &metadata[stored.id], .deferral = deferral});
     }
     RETURN_IF_ERROR(collection->view().build(puts, static_cast<uint32_t>(workers_.threads())));
-    collection->recovered += page.size();
     if (page.back().id == UINT64_MAX) break;
     from = page.back().id + 1;
   }

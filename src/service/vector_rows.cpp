@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "service/vector_checks.h"
 #include "service/vector_math.h"
 
 namespace strata::service {
@@ -22,21 +23,17 @@ Result<void> check_size(uint64_t count, size_t dimension) {
 }  // namespace
 
 Result<vectors::Collection> find_vector_collection(const kv::Database& database, std::string_view name) {
-  const auto missing = [&] {
-    return Error(ErrorCode::not_found, fmt::format("collection '{}' not found", printable(name)));
-  };
-  if (!vectors::validate_collection_name(name).ok()) return missing();
+  if (!vectors::validate_collection_name(name).ok()) return no_such_collection(name);
   ASSIGN_OR_RETURN(auto found, database.read([&](const kv::ReadTransaction& transaction) {
     return vectors::find_collection(transaction, name);
   }));
-  if (!found) return missing();
+  if (!found) return no_such_collection(name);
   return *std::move(found);
 }
 
 Result<uint64_t> count_vectors(const kv::Database& database, const vectors::Collection& collection) {
   return database.read([&](const kv::ReadTransaction& transaction) -> Result<uint64_t> {
-    ASSIGN_OR_RETURN(const auto stored, vectors::get_counters(transaction, collection).get());
-    ASSIGN_OR_RETURN(const auto counters, vectors::decode_counters(stored));
+    ASSIGN_OR_RETURN(const auto counters, vectors::read_counters(transaction, collection));
     return counters.count;
   });
 }
@@ -59,7 +56,7 @@ Result<VectorRows> load_vectors(const kv::Database& database, const vectors::Col
       }
       for (size_t i = 0; i < some.size(); ++i) {
         ASSIGN_OR_RETURN(const auto stored, reads[i].get());
-        if (!stored) return Error(ErrorCode::not_found, fmt::format("vector {} not found", some[i]));
+        if (!stored) return no_such_vector(some[i]);
         ASSIGN_OR_RETURN(const auto values, vectors::finish_values(transaction, collection, some[i], *stored));
         loaded.values.insert(loaded.values.end(), values.begin(), values.end());
       }

@@ -4,11 +4,19 @@
 #include <algorithm>
 
 #include "service/run.h"
-#include "service/vector_batch.h"
 #include "service/vector_checks.h"
 #include "service/vector_collections.h"
 
 namespace strata::service {
+
+struct CheckedVectorQuery {
+  const VectorSearchRequest* request = nullptr;
+  std::shared_ptr<VectorCollection> collection;
+  FilterStrategy strategy = FilterStrategy::automatic;
+  std::optional<VectorFilter> filter;
+  uint32_t ef = 0;
+};
+
 namespace {
 
 using vectors::VectorEntity;
@@ -51,15 +59,9 @@ Result<void> visit_metadata(const kv::Database& database, const VectorCollection
   return {};
 }
 
-struct CheckedQuery {
-  std::shared_ptr<VectorCollection> collection;
-  FilterStrategy strategy = FilterStrategy::automatic;
-  std::optional<VectorFilter> filter;
-  uint32_t ef = 0;
-};
-
-Result<CheckedQuery> check(VectorCollections& collections, const Context& context, const VectorSearchRequest& request) {
-  CheckedQuery query;
+Result<CheckedVectorQuery> check(VectorCollections& collections, const Context& context,
+                                 const VectorSearchRequest& request) {
+  CheckedVectorQuery query{.request = &request};
   ASSIGN_OR_RETURN(query.collection, collections.find(context, request.collection));
   RETURN_IF_ERROR(check_values(request.query, query.collection->dimension()));
   ASSIGN_OR_RETURN(query.strategy, parse_strategy(request.strategy));
@@ -96,8 +98,8 @@ Result<void> add_metadata(const kv::Database& database, const VectorCollection& 
   });
 }
 
-Result<std::vector<ScoredVector>> run(const kv::Database& database, const CheckedQuery& query,
-                                      const VectorSearchRequest& request) {
+Result<std::vector<ScoredVector>> run(const kv::Database& database, const CheckedVectorQuery& query) {
+  const VectorSearchRequest& request = *query.request;
   VectorCollection& collection = *query.collection;
   ViewQuery search{.values = request.query,
                    .k = request.k,
@@ -129,10 +131,16 @@ Result<std::vector<ScoredVector>> run(const kv::Database& database, const Checke
 
 Result<VectorSearchAnswer> Vectors::search(const Context& context, const VectorSearchRequest& request) {
   const int64_t begin_us = options_.clock->steady_us();
-  ASSIGN_OR_RETURN(const CheckedQuery query, check(*collections_, context, request));
+  ASSIGN_OR_RETURN(const CheckedVectorQuery query, check(*collections_, context, request));
+  return search_checked(context, query, begin_us);
+}
+
+Result<VectorSearchAnswer> Vectors::search_checked(const Context& context, const CheckedVectorQuery& query,
+                                                   int64_t begin_us) {
+  const VectorSearchRequest& request = *query.request;
   ++query.collection->reads;
   VectorSearchAnswer answer;
-  ASSIGN_OR_RETURN(answer.results, run(database_, query, request));
+  ASSIGN_OR_RETURN(answer.results, run(database_, query));
   if (request.include_graph && edges_ != nullptr) {
     RETURN_IF_ERROR(edges_->add_edges(context, *query.collection, answer.results, request.graph_threshold,
                                       request.max_graph_edges));
@@ -154,14 +162,18 @@ Result<BatchSearchAnswer> Vectors::search_batch(const Context& context, std::spa
     return Error(error.code(), fmt::format("query {}: {}", at, error.message()));
   };
   // All are checked before any is run.
+  std::vector<CheckedVectorQuery> queries;
+  queries.reserve(requests.size());
   for (size_t at = 0; at < requests.size(); ++at) {
-    const auto checked = check(*collections_, context, requests[at]);
+    auto checked = check(*collections_, context, requests[at]);
     if (!checked.ok()) return name(at, checked.error());
+    queries.push_back(*std::move(checked));
   }
   BatchSearchAnswer answer;
-  for (size_t at = 0; at < requests.size(); ++at) {
+  answer.results.reserve(queries.size());
+  for (size_t at = 0; at < queries.size(); ++at) {
     RETURN_IF_ERROR(timeout_ms(context, *options_.clock));
-    auto result = search(context, requests[at]);
+    auto result = search_checked(context, queries[at], options_.clock->steady_us());
     if (!result.ok()) return name(at, result.error());
     answer.results.push_back(*std::move(result));
   }

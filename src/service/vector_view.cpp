@@ -233,9 +233,7 @@ Result<hnsw::SlotSet> VectorView::allowed_slots(const ViewQuery& query) const {
       found = metadata_.candidates(*query.filter);
     }
     found.certain.in_pieces([&](std::span<const uint32_t> slots) {
-      for (const uint32_t slot : slots) {
-        if (slot < allowed.end()) allowed.insert(slot);
-      }
+      allowed.insert(slots.first(static_cast<size_t>(std::ranges::lower_bound(slots, allowed.end()) - slots.begin())));
     });
     for (const uint32_t slot : found.uncertain.slots()) {
       if (const auto label = index_->label_of(slot)) uncertain.push_back(*label);

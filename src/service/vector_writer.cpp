@@ -21,7 +21,7 @@ size_t bytes_of(std::span<const VectorOperation> operations) {
     bytes += operation_bytes;
     if (operation.values) bytes += operation.values->size_bytes();
     if (operation.metadata != nullptr && !operation.metadata->empty()) {
-      bytes += vectors::encode_metadata(*operation.metadata).size();
+      bytes += vectors::encoded_size(*operation.metadata);
     }
   }
   return bytes;

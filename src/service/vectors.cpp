@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "service/run.h"
-#include "service/vector_batch.h"
 #include "service/vector_checks.h"
 #include "service/vector_collections.h"
 
@@ -108,9 +107,8 @@ Result<CollectionInfo> Vectors::collection(const Context& context, std::string_v
   ASSIGN_OR_RETURN(const auto found, collections_->find(context, name));
   return run_transaction(database_, context, *options_.clock, options_.durability,
                          [&](kv::Transaction& transaction) -> Result<CollectionInfo> {
-                           ASSIGN_OR_RETURN(const auto stored,
-                                            vectors::get_counters(transaction.snapshot(), found->row()).get());
-                           ASSIGN_OR_RETURN(const auto counters, vectors::decode_counters(stored));
+                           ASSIGN_OR_RETURN(const auto counters,
+                                            vectors::read_counters(transaction.snapshot(), found->row()));
                            return describe(*found, counters);
                          });
 }
@@ -203,9 +201,7 @@ Result<void> Vectors::set_default_threshold(const Context& context, VectorCollec
       run_transaction(database_, context, *options_.clock, options_.durability, [&](kv::Transaction& transaction) {
         return vectors::set_default_threshold(transaction, collection.row(), threshold);
       }));
-  if (!set) {
-    return Error(ErrorCode::not_found, fmt::format("collection '{}' not found", collection.name()));
-  }
+  if (!set) return no_such_collection(collection.name());
   collection.set_default_threshold(threshold);
   return {};
 }

@@ -20,8 +20,8 @@
 
 #include "base/clock.h"
 #include "kv/database.h"
-#include "service/backup_jobs.h"
 #include "service/context.h"
+#include "service/long_jobs.h"
 #include "service/vector_types.h"
 
 namespace strata {
@@ -33,6 +33,7 @@ namespace strata::service {
 class VectorBulk;
 class VectorCollection;
 class VectorCollections;
+struct CheckedVectorQuery;
 
 struct VectorsOptions {
   Clock* clock = &system_clock();
@@ -112,13 +113,14 @@ class Vectors {
   Result<std::shared_ptr<VectorCollection>> open_collection(const Context& context, std::string_view name);
 
  private:
+  Result<VectorSearchAnswer> search_checked(const Context& context, const CheckedVectorQuery& query, int64_t begin_us);
   Result<void> set_default_threshold(const Context& context, VectorCollection& collection, float threshold);
 
   const kv::Database& database_;
   const VectorsOptions options_;
   std::unique_ptr<VectorCollections> collections_;
   VectorEdges* edges_ = nullptr;
-  BackupJobs jobs_;  // last: they use the members above
+  LongJobs jobs_;  // last: they use the members above
 };
 
 }  // namespace strata::service

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 
 #include "faces/rest/stop_on_cancellation.h"
@@ -18,12 +17,9 @@ Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, s
 Result<float> threshold_of(const Request& request) {
   const auto text = request.query("threshold");
   if (!text || text->empty()) return 0.0f;
-  float threshold = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), threshold);
-  if (error != std::errc() || end != text->data() + text->size() || !std::isfinite(threshold)) {
-    return invalid("threshold must be a finite number");
-  }
-  return threshold;
+  const auto threshold = parse_number<float>(*text);
+  if (!threshold || !std::isfinite(*threshold)) return invalid("threshold must be a finite number");
+  return *threshold;
 }
 
 Result<Response> get_related(Services& services, Request& request) {
@@ -49,21 +45,13 @@ Result<Response> get_related(Services& services, Request& request) {
 
 Result<Response> traverse(Services& services, Request& request) {
   service::TraverseRequest asked{.collection = request.param("collection")};
-  bool has_start = false;
-  RETURN_IF_ERROR(read_vector_json(request.body(), [&](std::string_view name, VectorJsonValue value) -> Result<void> {
-    if (name == "start_id") {
-      has_start = true;
-      ASSIGN_OR_RETURN(asked.start_id, read_json_u64(value, name));
-    } else if (name == "depth") {
-      ASSIGN_OR_RETURN(asked.depth, read_json_u32(value, name));
-    } else if (name == "threshold") {
-      ASSIGN_OR_RETURN(asked.threshold, read_json_float(value, name));
-    } else if (name == "max_results") {
-      ASSIGN_OR_RETURN(asked.max_results, read_json_u32(value, name));
-    }
-    return {};
+  RETURN_IF_ERROR(read_vector_json(request.body(), {"start_id"}, [&](std::string_view name, VectorJsonValue value) {
+    if (name == "start_id") return store(asked.start_id, read_json_u64(value, name));
+    if (name == "depth") return store(asked.depth, read_json_u32(value, name));
+    if (name == "threshold") return store(asked.threshold, read_json_float(value, name));
+    if (name == "max_results") return store(asked.max_results, read_json_u32(value, name));
+    return Result<void>();
   }));
-  if (!has_start) return invalid("start_id is required");
   const StopOnCancellation stop(request);
   ASSIGN_OR_RETURN(const auto nodes, services.vector_graph->traverse(context_of(request), asked, stop.flag()));
   Bytes body = "{\"nodes\":[";
@@ -79,17 +67,13 @@ Result<Response> traverse(Services& services, Request& request) {
 
 Result<Response> set_threshold(Services& services, Request& request) {
   uint64_t id = 0;
-  std::optional<float> threshold;
-  RETURN_IF_ERROR(read_vector_json(request.body(), [&](std::string_view name, VectorJsonValue value) -> Result<void> {
-    if (name == "vector_id") {
-      ASSIGN_OR_RETURN(id, read_json_u64(value, name));
-    } else if (name == "threshold") {
-      ASSIGN_OR_RETURN(threshold, read_json_float(value, name));
-    }
-    return {};
+  float threshold = 0;
+  RETURN_IF_ERROR(read_vector_json(request.body(), {"threshold"}, [&](std::string_view name, VectorJsonValue value) {
+    if (name == "vector_id") return store(id, read_json_u64(value, name));
+    if (name == "threshold") return store(threshold, read_json_float(value, name));
+    return Result<void>();
   }));
-  if (!threshold) return invalid("threshold is required");
-  RETURN_IF_ERROR(services.vectors->set_threshold(context_of(request), request.param("collection"), id, *threshold));
+  RETURN_IF_ERROR(services.vectors->set_threshold(context_of(request), request.param("collection"), id, threshold));
   return vector_success();
 }
 

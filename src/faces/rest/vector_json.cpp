@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -38,7 +40,8 @@ Error must_be(std::string_view name, std::string_view type) {
   return invalid(fmt::format("{} must be {}", name, type));
 }
 
-Result<void> each_field(simdjson::ondemand::object& object, const VectorJsonField& field) {
+Result<void> each_field(simdjson::ondemand::object& object, RequiredFields required, const VectorJsonField& field) {
+  uint64_t seen = 0;
   for (auto item : object) {
     std::string_view key;
     if (const auto error = item.unescaped_key().get(key)) return malformed(error);
@@ -47,9 +50,21 @@ Result<void> each_field(simdjson::ondemand::object& object, const VectorJsonFiel
     json_type type{};
     if (const auto error = value.type().get(type)) return malformed(error);
     if (type == json_type::null) continue;
+    const auto* found = std::find(required.begin(), required.end(), key);
+    if (found != required.end()) seen |= uint64_t{1} << (found - required.begin());
     RETURN_IF_ERROR(field(key, value));
   }
+  const auto present = static_cast<size_t>(std::countr_one(seen));
+  if (present < required.size()) return invalid(fmt::format("{} is required", required.begin()[present]));
   return {};
+}
+
+std::optional<float> finite_float(simdjson::simdjson_result<double> number) {
+  double real = 0;
+  if (std::move(number).get(real)) return std::nullopt;
+  const auto rounded = static_cast<float>(real);
+  if (!std::isfinite(rounded)) return std::nullopt;
+  return rounded;
 }
 
 // What JSON's types become; nullopt: null, an object, or a list that is not of strings.
@@ -150,7 +165,7 @@ Result<VectorFilter> read_filter_at(VectorJsonValue value, size_t depth) {
   VectorFilter filter;
   size_t kinds = 0;
   bool has_operator = false;
-  RETURN_IF_ERROR(read_json_fields(value, "filter", [&](std::string_view name, VectorJsonValue field) {
+  RETURN_IF_ERROR(read_json_fields(value, "filter", {}, [&](std::string_view name, VectorJsonValue field) {
     return read_filter_field(name, field, depth, filter, kinds, has_operator);
   }));
   if (kinds != 1) return invalid("a filter is one of {\"and\"}, {\"or\"}, {\"not\"} and {\"field\", \"op\"}");
@@ -168,7 +183,7 @@ void append_shortest(Bytes& out, Number value) {
 
 }  // namespace
 
-Result<void> read_vector_json(BytesView body, const VectorJsonField& field) {
+Result<void> read_vector_json(BytesView body, RequiredFields required, const VectorJsonField& field) {
   simdjson::ondemand::document document;
   const auto parsed = thread_parser().iterate(body, body.size() + Request::body_padding_bytes).get(document);
   if (parsed) return malformed(parsed);
@@ -176,16 +191,17 @@ Result<void> read_vector_json(BytesView body, const VectorJsonField& field) {
   if (const auto error = document.get_object().get(object)) {
     return error == simdjson::INCORRECT_TYPE ? invalid("the body must be a JSON object") : malformed(error);
   }
-  RETURN_IF_ERROR(each_field(object, field));
+  RETURN_IF_ERROR(each_field(object, required, field));
   // There is nothing where it stands now.
   if (document.current_location().error() != simdjson::OUT_OF_BOUNDS) return malformed(simdjson::TRAILING_CONTENT);
   return {};
 }
 
-Result<void> read_json_fields(VectorJsonValue value, std::string_view name, const VectorJsonField& field) {
+Result<void> read_json_fields(VectorJsonValue value, std::string_view name, RequiredFields required,
+                              const VectorJsonField& field) {
   simdjson::ondemand::object object;
   if (value.get_object().get(object)) return must_be(name, "an object");
-  return each_field(object, field);
+  return each_field(object, required, field);
 }
 
 Result<void> read_json_items(VectorJsonValue value, std::string_view name,
@@ -214,11 +230,9 @@ Result<bool> read_json_bool(VectorJsonValue value, std::string_view name) {
 }
 
 Result<float> read_json_float(VectorJsonValue value, std::string_view name) {
-  double real = 0;
-  const bool is_number = value.get_double().get(real) == simdjson::SUCCESS;
-  const auto rounded = static_cast<float>(real);
-  if (!is_number || !std::isfinite(rounded)) return must_be(name, "a finite 32-bit float");
-  return rounded;
+  const auto rounded = finite_float(value.get_double());
+  if (!rounded) return must_be(name, "a finite 32-bit float");
+  return *rounded;
 }
 
 Result<uint64_t> read_json_u64(VectorJsonValue value, std::string_view name) {
@@ -238,13 +252,9 @@ Result<void> read_json_floats(VectorJsonValue value, std::string_view name, std:
   if (value.get_array().get(array)) return must_be(name, "an array of numbers");
   size_t index = 0;
   for (auto element : array) {
-    double real = 0;
-    const bool is_number = element.get_double().get(real) == simdjson::SUCCESS;
-    const auto rounded = static_cast<float>(real);
-    if (!is_number || !std::isfinite(rounded)) {
-      return must_be(fmt::format("{}[{}]", name, index), "a finite 32-bit float");
-    }
-    into.push_back(rounded);
+    const auto rounded = finite_float(element.get_double());
+    if (!rounded) return must_be(fmt::format("{}[{}]", name, index), "a finite 32-bit float");
+    into.push_back(*rounded);
     ++index;
   }
   return {};

@@ -11,6 +11,7 @@
 #include <simdjson.h>
 
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,13 +26,25 @@ using VectorJsonValue = simdjson::ondemand::value;
 // Of a field that is not null.
 using VectorJsonField = std::function<Result<void>(std::string_view name, VectorJsonValue value)>;
 
+// Names of fields without which an object is refused.
+using RequiredFields = std::initializer_list<std::string_view>;
+
 // `body` is followed by Request::body_padding_bytes readable bytes. The first error of `field` ends it.
-Result<void> read_vector_json(BytesView body, const VectorJsonField& field);
+Result<void> read_vector_json(BytesView body, RequiredFields required, const VectorJsonField& field);
 // An object inside.
-Result<void> read_json_fields(VectorJsonValue value, std::string_view name, const VectorJsonField& field);
+Result<void> read_json_fields(VectorJsonValue value, std::string_view name, RequiredFields required,
+                              const VectorJsonField& field);
 // Every item of an array; item(index, value).
 Result<void> read_json_items(VectorJsonValue value, std::string_view name,
                              const std::function<Result<void>(size_t index, VectorJsonValue value)>& item);
+
+// into = read: the one way a field is taken.
+template <class T, class U>
+Result<void> store(T& into, Result<U> read) {
+  if (!read.ok()) return std::move(read).error();
+  into = std::move(read).value();
+  return {};
+}
 
 Result<std::string> read_json_string(VectorJsonValue value, std::string_view name);
 Result<bool> read_json_bool(VectorJsonValue value, std::string_view name);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "faces/rest/vector_json.h"
 
 namespace strata::rest {
@@ -11,33 +9,11 @@ namespace {
 
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
-// take(name, value) of every field; those of `required` must be among them.
-template <size_t N>
-Result<void> read_body(BytesView text, const std::array<std::string_view, N>& required, const VectorJsonField& take) {
-  std::array<bool, N> seen{};
-  RETURN_IF_ERROR(read_vector_json(text, [&](std::string_view name, VectorJsonValue value) {
-    const auto found = std::ranges::find(required, name);
-    if (found != required.end()) seen[static_cast<size_t>(found - required.begin())] = true;
-    return take(name, value);
-  }));
-  for (size_t i = 0; i < N; ++i) {
-    if (!seen[i]) return invalid(fmt::format("{} is required", required[i]));
-  }
-  return {};
-}
-
-template <class T, class U>
-Result<void> store(T& into, Result<U> read) {
-  if (!read.ok()) return std::move(read).error();
-  into = std::move(read).value();
-  return {};
-}
-
 }  // namespace
 
 Result<void> parse_ghosts(BytesView text, GhostsBody& body) {
   service::GhostsRequest& request = body.request;
-  RETURN_IF_ERROR(read_body<0>(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+  RETURN_IF_ERROR(read_vector_json(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
     if (name == "threshold") return store(request.threshold, read_json_float(value, name));
     if (name == "centroids") return store(body.centroids, read_json_vectors(value, name));
     if (name == "auto_k") return store(request.auto_k, read_json_u32(value, name));
@@ -51,7 +27,7 @@ Result<void> parse_ghosts(BytesView text, GhostsBody& body) {
 
 Result<void> parse_cone(BytesView text, ConeBody& body) {
   RETURN_IF_ERROR(
-      read_body<2>(text, {"direction", "aperture_radians"}, [&](std::string_view name, VectorJsonValue value) {
+      read_vector_json(text, {"direction", "aperture_radians"}, [&](std::string_view name, VectorJsonValue value) {
         if (name == "direction") return store(body.direction, read_json_vector(value, name));
         if (name == "aperture_radians") return store(body.request.aperture_radians, read_json_float(value, name));
         return Result<void>();
@@ -61,7 +37,7 @@ Result<void> parse_cone(BytesView text, ConeBody& body) {
 }
 
 Result<void> parse_centroid(BytesView text, CentroidBody& body) {
-  RETURN_IF_ERROR(read_body<0>(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+  RETURN_IF_ERROR(read_vector_json(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
     if (name == "vector_ids") return store(body.ids, read_json_ids(value, name));
     if (name == "weights") return store(body.weights, read_json_vector(value, name));
     return {};
@@ -73,7 +49,7 @@ Result<void> parse_centroid(BytesView text, CentroidBody& body) {
 
 Result<void> parse_interpolate(BytesView text, InterpolateBody& body) {
   service::InterpolateRequest& request = body.request;
-  RETURN_IF_ERROR(read_body<2>(text, {"a", "b"}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+  RETURN_IF_ERROR(read_vector_json(text, {"a", "b"}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
     if (name == "a") return store(body.a, read_json_vector(value, name));
     if (name == "b") return store(body.b, read_json_vector(value, name));
     if (name == "t") return store(request.t, read_json_float(value, name));
@@ -89,14 +65,15 @@ Result<void> parse_interpolate(BytesView text, InterpolateBody& body) {
 
 Result<void> parse_drift(BytesView text, DriftBody& body) {
   service::DriftRequest& request = body.request;
-  RETURN_IF_ERROR(read_body<2>(text, {"window1_ids", "window2_ids"},
-                               [&](std::string_view name, VectorJsonValue value) -> Result<void> {
-                                 if (name == "window1_ids") return store(body.window1, read_json_ids(value, name));
-                                 if (name == "window2_ids") return store(body.window2, read_json_ids(value, name));
-                                 if (name == "metric") return store(body.metric, read_json_string(value, name));
-                                 if (name == "threshold") return store(request.threshold, read_json_float(value, name));
-                                 return {};
-                               }));
+  RETURN_IF_ERROR(read_vector_json(text, {"window1_ids", "window2_ids"},
+                                   [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+                                     if (name == "window1_ids") return store(body.window1, read_json_ids(value, name));
+                                     if (name == "window2_ids") return store(body.window2, read_json_ids(value, name));
+                                     if (name == "metric") return store(body.metric, read_json_string(value, name));
+                                     if (name == "threshold")
+                                       return store(request.threshold, read_json_float(value, name));
+                                     return {};
+                                   }));
   request.window1_ids = body.window1;
   request.window2_ids = body.window2;
   request.metric = body.metric;
@@ -105,7 +82,7 @@ Result<void> parse_drift(BytesView text, DriftBody& body) {
 
 Result<void> parse_cluster(BytesView text, ClusterBody& body) {
   service::ClusterRequest& request = body.request;
-  RETURN_IF_ERROR(read_body<1>(text, {"k"}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+  RETURN_IF_ERROR(read_vector_json(text, {"k"}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
     if (name == "k") return store(request.k, read_json_u32(value, name));
     if (name == "max_iterations") return store(request.max_iterations, read_json_u32(value, name));
     if (name == "tolerance") return store(request.tolerance, read_json_float(value, name));
@@ -117,7 +94,7 @@ Result<void> parse_cluster(BytesView text, ClusterBody& body) {
 }
 
 Result<void> parse_pca(BytesView text, PcaBody& body) {
-  RETURN_IF_ERROR(read_body<0>(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+  RETURN_IF_ERROR(read_vector_json(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
     if (name == "n_components") return store(body.request.n_components, read_json_u32(value, name));
     if (name == "vector_ids") return store(body.ids, read_json_ids(value, name));
     return {};
@@ -135,7 +112,7 @@ Result<void> parse_analogy(BytesView text, AnalogyBody& body) {
     std::vector<float>& values = body.vectors.emplace_back();
     auto& made = request.terms.emplace_back();
     bool has_weight = false;
-    RETURN_IF_ERROR(read_json_fields(item, "each of terms", [&](std::string_view name, VectorJsonValue value) {
+    RETURN_IF_ERROR(read_json_fields(item, "each of terms", {}, [&](std::string_view name, VectorJsonValue value) {
       if (name == "vector") return store(values, read_json_vector(value, fmt::format("terms[{}].vector", index)));
       if (name != "weight") return Result<void>();
       has_weight = true;
@@ -144,7 +121,7 @@ Result<void> parse_analogy(BytesView text, AnalogyBody& body) {
     if (!has_weight) return invalid(fmt::format("terms[{}].weight is required", index));
     return {};
   };
-  RETURN_IF_ERROR(read_body<0>(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+  RETURN_IF_ERROR(read_vector_json(text, {}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
     if (name == "a") return store(body.a, read_json_vector(value, name));
     if (name == "b") return store(body.b, read_json_vector(value, name));
     if (name == "c") return store(body.c, read_json_vector(value, name));
@@ -163,14 +140,15 @@ Result<void> parse_analogy(BytesView text, AnalogyBody& body) {
 
 Result<void> parse_diversity(BytesView text, DiversityBody& body) {
   service::DiversityRequest& request = body.request;
-  RETURN_IF_ERROR(
-      read_body<3>(text, {"query", "k", "lambda"}, [&](std::string_view name, VectorJsonValue value) -> Result<void> {
-        if (name == "query") return store(body.query, read_json_vector(value, name));
-        if (name == "k") return store(request.k, read_json_u32(value, name));
-        if (name == "lambda") return store(request.lambda, read_json_float(value, name));
-        if (name == "candidate_ids") return store(body.candidates, read_json_ids(value, name));
-        return {};
-      }));
+  RETURN_IF_ERROR(read_vector_json(text, {"query", "k", "lambda"},
+                                   [&](std::string_view name, VectorJsonValue value) -> Result<void> {
+                                     if (name == "query") return store(body.query, read_json_vector(value, name));
+                                     if (name == "k") return store(request.k, read_json_u32(value, name));
+                                     if (name == "lambda") return store(request.lambda, read_json_float(value, name));
+                                     if (name == "candidate_ids")
+                                       return store(body.candidates, read_json_ids(value, name));
+                                     return {};
+                                   }));
   request.query = body.query;
   request.candidate_ids = body.candidates;
   return {};

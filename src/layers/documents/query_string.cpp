@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string>
 
+#include "base/parse_number.h"
 #include "layers/documents/document_dates.h"
 
 namespace strata::documents {
@@ -22,19 +23,9 @@ std::optional<Number> number_of(std::string_view text) {
   for (const char c : digits) {
     if (!is_digit(c) && c != '.') return std::nullopt;
   }
-  int64_t integer = 0;
-  const char* end = text.data() + text.size();
-  if (const auto read = std::from_chars(text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
-    return Number(integer);
-  }
-  uint64_t big = 0;
-  if (const auto read = std::from_chars(text.data(), end, big); read.ec == std::errc() && read.ptr == end) {
-    return Number::of_unsigned(big);
-  }
-  double real = 0;
-  if (const auto read = std::from_chars(text.data(), end, real); read.ec == std::errc() && read.ptr == end) {
-    return Number(real);
-  }
+  if (const auto integer = parse_number<int64_t>(text)) return Number(*integer);
+  if (const auto big = parse_number<uint64_t>(text)) return Number::of_unsigned(*big);
+  if (const auto real = parse_number<double>(text)) return Number(*real);
   return std::nullopt;
 }
 

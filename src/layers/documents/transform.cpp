@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
+#include "base/parse_number.h"
 #include "layers/documents/document_text.h"
 
 namespace strata::documents {
@@ -49,13 +49,6 @@ std::string_view type_of(const Value& value) {
   return names[value.data.index()];
 }
 
-std::optional<size_t> array_index(std::string_view segment) {
-  size_t index = 0;
-  const auto [end, error] = std::from_chars(segment.data(), segment.data() + segment.size(), index);
-  if (error != std::errc() || end != segment.data() + segment.size()) return std::nullopt;
-  return index;
-}
-
 using Segments = std::span<const std::string>;
 
 // The value below `container`; null when there is none.
@@ -65,7 +58,7 @@ Value* child_of(Value& container, const std::string& segment, TransformContext& 
     return find_member(*object, segment);
   }
   if (auto* array = container.get_if<Array>()) {
-    const auto index = array_index(segment);
+    const auto index = parse_number<size_t>(segment);
     if (index && *index < array->size()) return &(*array)[*index];
   }
   return nullptr;
@@ -96,7 +89,7 @@ Result<Value*> find_or_make(Value& root, const TransformOperation& operation, Se
       object->push_back({path[i], std::move(next)});
       at = &object->back().value;
     } else if (auto* array = at->get_if<Array>()) {
-      const auto index = array_index(path[i]);
+      const auto index = parse_number<size_t>(path[i]);
       if (!index) return wrong(operation, fmt::format("{} is no index of an array", path[i]));
       if (*index != array->size()) {
         return wrong(operation, fmt::format("the array has {} elements, {} is beyond its end", array->size(), *index));
@@ -123,7 +116,7 @@ bool remove(Value& root, Segments path, TransformContext& context) {
     return true;
   }
   auto* array = parent->get_if<Array>();
-  const auto index = array ? array_index(path.back()) : std::nullopt;
+  const auto index = array ? parse_number<size_t>(path.back()) : std::nullopt;
   if (!index || *index >= array->size()) return false;
   context.work += array->size();
   array->erase(array->begin() + static_cast<ptrdiff_t>(*index));

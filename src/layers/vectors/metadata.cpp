@@ -46,14 +46,6 @@ struct EncodedSize {
   }
 };
 
-size_t encoded_size(const Metadata& metadata) {
-  size_t size = 3;
-  for (const MetadataField& field : metadata) {
-    size += 2 + field.name.size() + 1 + std::visit(EncodedSize{}, field.value);
-  }
-  return size;
-}
-
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
 std::optional<MetadataValue> take_value(archive::Fields& fields) {
@@ -110,6 +102,14 @@ Result<void> check_metadata(Metadata& metadata) {
 const MetadataValue* find_field(const Metadata& metadata, std::string_view name) {
   const auto found = std::ranges::lower_bound(metadata, name, {}, &MetadataField::name);
   return found != metadata.end() && found->name == name ? &found->value : nullptr;
+}
+
+size_t encoded_size(const Metadata& metadata) {
+  size_t size = 3;
+  for (const MetadataField& field : metadata) {
+    size += 2 + field.name.size() + 1 + std::visit(EncodedSize{}, field.value);
+  }
+  return size;
 }
 
 Bytes encode_metadata(const Metadata& metadata) {

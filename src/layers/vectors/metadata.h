@@ -41,6 +41,7 @@ Result<void> check_metadata(Metadata& metadata);
 const MetadataValue* find_field(const Metadata& metadata, std::string_view name);
 
 // Of a Metadata that was checked.
+size_t encoded_size(const Metadata& metadata);
 Bytes encode_metadata(const Metadata& metadata);
 Result<Metadata> decode_metadata(BytesView bytes);
 

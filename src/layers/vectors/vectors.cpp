@@ -49,6 +49,11 @@ Result<Counters> decode_counters(const std::optional<Bytes>& stored) {
                   .count = read_le64(bytes.substr(17))};
 }
 
+Result<Counters> read_counters(const kv::ReadTransaction& transaction, const Collection& collection) {
+  ASSIGN_OR_RETURN(const auto stored, get_counters(transaction, collection).get());
+  return decode_counters(stored);
+}
+
 void set_counters(kv::Transaction& transaction, const Collection& collection, const Counters& counters) {
   Bytes value(1, format);
   append_le64(value, counters.next_id);

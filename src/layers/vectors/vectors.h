@@ -28,6 +28,8 @@ struct Counters {
 };
 Future<std::optional<Bytes>> get_counters(const kv::ReadTransaction& transaction, const Collection& collection);
 Result<Counters> decode_counters(const std::optional<Bytes>& stored);
+// Both, where nothing else is read meanwhile.
+Result<Counters> read_counters(const kv::ReadTransaction& transaction, const Collection& collection);
 void set_counters(kv::Transaction& transaction, const Collection& collection, const Counters& counters);
 
 // What optimize is to do for a vector.

@@ -1,23 +1,20 @@
-// BackupJobs: long work on threads of its own, and the bytes that it sends to a request.
+// LongJobs: long work on threads of its own.
 //
-// Purpose:       a backup reads and hashes for minutes; the threads that serve requests must not.
-// Ownership:     owns the threads; a job's function may use what outlives the BackupJobs.
-// Thread safety: any thread. A pipe has one writer and one reader.
+// Purpose:       a backup or an index build takes minutes; the threads that serve requests must not.
+// Ownership:     owns the threads; a job's function may use what outlives the LongJobs.
+// Thread safety: any thread.
 // Invariants:    at most max_jobs at a time. stop(), and the destructor, tell every job to stop and wait for it.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 
 #include "base/future.h"
-#include "layers/records/backup_format.h"
+#include "base/result.h"
 
 namespace strata::service {
 
@@ -29,7 +26,7 @@ class StopFlag {
   void on_set(std::function<void()> function);
   bool is_set() const { return set_; }
   Result<void> check() const {
-    if (set_) return Error(ErrorCode::operation_cancelled, "the backup was stopped");
+    if (set_) return Error(ErrorCode::operation_cancelled, "it was stopped");
     return {};
   }
 
@@ -39,14 +36,14 @@ class StopFlag {
   std::function<void()> function_;
 };
 
-class BackupJobs {
+class LongJobs {
  public:
   static constexpr size_t max_jobs = 8;
 
-  BackupJobs() = default;
-  ~BackupJobs() { stop(); }
-  BackupJobs(const BackupJobs&) = delete;
-  BackupJobs& operator=(const BackupJobs&) = delete;
+  LongJobs() = default;
+  ~LongJobs() { stop(); }
+  LongJobs(const LongJobs&) = delete;
+  LongJobs& operator=(const LongJobs&) = delete;
 
   // too_many_requests when max_jobs run; operation_cancelled after stop(). The function does not throw.
   Result<void> start(std::shared_ptr<StopFlag> stop, std::function<void()> function);
@@ -72,32 +69,6 @@ class BackupJobs {
   std::mutex mutex_;
   std::list<Job> jobs_;
   bool stopping_ = false;
-};
-
-// A few blocks of bytes on their way from a job to a request.
-class BytesPipe final : public ByteSink {
- public:
-  // Waits while `max_blocks` are on their way, as a thread. operation_cancelled after close() or refuse().
-  Result<void> write(BytesView bytes) override;
-  // The writer's end: what it wrote is all, or it failed.
-  void finish(Result<void> result);
-
-  // The next block; empty: the end. Then, and after an error, no more.
-  Future<Bytes> read();
-  // The reader does not want more.
-  void close();
-  // The writer gets no further, and has to finish().
-  void refuse();
-
- private:
-  static constexpr size_t max_blocks = 4;
-
-  std::mutex mutex_;
-  std::condition_variable room_;
-  std::deque<Bytes> blocks_;
-  std::optional<Promise<Bytes>> waiting_;
-  std::optional<Result<void>> result_;
-  bool closed_ = false;
 };
 
 }  // namespace strata::service
