@@ -1,18 +1,16 @@
 // Index: approximate and exact nearest neighbours of float32 vectors, in memory.
 //
-// Purpose:       a graph (HNSW) that is walked on 8-bit codes; what it finds is ranked by the exact float32 rows. It is
-// a
-//                view: the truth is elsewhere, and an index that is lost is built again.
+// Purpose:       a graph (HNSW) that is walked on 8-bit codes; what it finds is ranked by the exact float32 rows. It
+//                is a view: the truth is elsewhere, and an index that is lost is built again.
 // Ownership:     owns its memory and, with a directory, one unnamed file for the rows (the page cache may drop them).
 //                Copies what it is given.
 // Thread safety: all of it, from any thread: searches wait for nobody, inserts run beside each other and beside
 //                searches. insert and remove of the same label must not overlap: the caller orders them.
 // Invariants:    a label has at most one live slot. A search that begins after insert or remove returned sees it.
-// Scores
-//                are exact, matches ascend by (score, label), no label comes twice. A slot is given to another label
-//                only when no Pin and no search from before its removal is left.
+//                Scores are exact, matches ascend by (score, label), no label comes twice. A slot is given to another
+//                label only when no Pin and no search from before its removal is left.
 // Errors:        invalid_argument for a wrong dimension, NaN and infinity; disk_full and io_error of the rows' file;
-//                corruption of an image.
+//                corruption of an image; operation_cancelled where a StopCheck said so.
 #pragma once
 
 #include <atomic>
@@ -58,8 +56,12 @@ class Index {
   // The k nearest, by score and label. ef 0: 50; never less than k. With `allowed`, the nearest of that set.
   Result<std::vector<Match>> search(std::span<const float> query, size_t k, const SearchOptions& search_options) const;
   // The k nearest for certain: every live slot, or those of `allowed`, is looked at.
-  Result<std::vector<Match>> exact_search(std::span<const float> query, size_t k,
-                                          const SlotSet* allowed = nullptr) const;
+  Result<std::vector<Match>> exact_search(std::span<const float> query, size_t k, const SlotSet* allowed = nullptr,
+                                          const StopCheck* stopped = nullptr) const;
+  // About how many bytes of codes or rows search() would look at: what it costs. more: of slots that may yet be put
+  // into `allowed`.
+  uint64_t expected_bytes(std::span<const float> query, size_t k, const SearchOptions& search_options,
+                          size_t more = 0) const;
   // Appends all live matches of slots [first, last) whose score is at most `limit`, in the order of slots. A whole scan
   // goes from 0 to slot_end() in steps of the caller's choice, between which it can be cancelled.
   Result<void> scan(std::span<const float> query, uint32_t first, uint32_t last, float limit,
@@ -103,7 +105,13 @@ class Index {
   friend class ImageReader;
   struct State;
   explicit Index(std::unique_ptr<State> state);
-  Plan choose_plan(size_t ef, size_t matching, size_t live, bool filtered) const;
+  struct Course {
+    Plan plan = Plan::automatic;
+    size_t matching = 0;
+    size_t ef = 0;
+    double comparisons = 0;
+  };
+  Course choose_course(std::span<const float> query, size_t k, const SearchOptions& search_options, size_t more) const;
 
   const std::unique_ptr<State> state_;
 };

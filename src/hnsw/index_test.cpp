@@ -176,6 +176,33 @@ TEST_P(EveryMetric, FiltersAreCompleteAtEverySelectivity) {
   }
 }
 
+TEST(Index, ScansEndWhenTheyAreTold) {
+  for (const Metric metric : {Metric::euclidean, Metric::manhattan}) {
+    const auto index = make({.dimension = 1, .metric = metric, .m = 2, .ef_construction = 1});
+    const size_t count = 40'000;
+    std::vector<float> values(count);
+    for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i);
+    const auto row = [&](uint64_t place) { return BuildRow{.label = place, .values = {&values[place], 1}}; };
+    ASSERT_TRUE(index->build({.count = count, .row = row}, {.threads = 2}).ok());
+    SlotSet even(index->slot_end());
+    for (uint32_t slot = 0; slot < even.end(); slot += 2) even.insert(slot);
+    int asked = 0;
+    const StopCheck second_time = [&] { return ++asked == 2; };
+    const StopCheck never = [] { return false; };
+    const std::vector<float> query = {7'000.25F};
+    EXPECT_EQ(index->exact_search(query, 1, nullptr, &second_time).error().code(), ErrorCode::operation_cancelled);
+    EXPECT_EQ(asked, 2);
+    asked = 1;
+    EXPECT_EQ(index->search(query, 1, {.allowed = &even, .plan = Plan::scan, .stopped = &second_time}).error().code(),
+              ErrorCode::operation_cancelled);
+    EXPECT_EQ(index->exact_search(query, 1, nullptr, &never)->front(), (Match{7'000, 0.25F}));
+    // A scan of half of them costs half of a scan of all; the shortest walks cost less.
+    const uint64_t all = index->expected_bytes(query, count, {});
+    EXPECT_EQ(index->expected_bytes(query, count, {.allowed = &even}), all / 2);
+    EXPECT_LT(index->expected_bytes(query, 1, {}), all / 2);
+  }
+}
+
 TEST(Index, RefusesWhatIsOutOfBounds) {
   EXPECT_EQ(Index::create({.dimension = 0}).error().code(), ErrorCode::invalid_argument);
   EXPECT_EQ(Index::create({.dimension = 65'537}).error().code(), ErrorCode::invalid_argument);

@@ -9,6 +9,23 @@ namespace {
 
 constexpr size_t slots_at_once = 256;
 
+// Asks whether to go on, once in so many vectors: some hundred microseconds.
+class Asker {
+ public:
+  explicit Asker(const StopCheck* check) : check_(check) {}
+
+  bool ended() {
+    if (check_ != nullptr && !ended_ && ++vectors_ % 16'384 == 0) ended_ = (*check_)();
+    return ended_;
+  }
+  bool has_ended() const { return ended_; }
+
+ private:
+  const StopCheck* const check_;
+  uint64_t vectors_ = 0;
+  bool ended_ = false;
+};
+
 // The k best of many, in a heap.
 class Best {
  public:
@@ -157,18 +174,15 @@ Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
                                          const SearchOptions& search_options) const {
   const State& state = *state_;
   RETURN_IF_ERROR(state.check(query));
-  const size_t live = state.live.load(std::memory_order_acquire);
   const SlotSet* allowed = search_options.allowed;
-  const size_t matching = allowed == nullptr ? live : std::min(live, allowed->count());
+  const auto [plan, matching, ef, comparisons] = choose_course(query, k, search_options, 0);
   if (k == 0 || matching == 0) return std::vector<Match>();
-  const size_t ef = std::max<size_t>(search_options.ef == 0 ? default_ef : search_options.ef, k);
-  Plan plan = search_options.plan;
-  if (plan == Plan::automatic) plan = choose_plan(ef, matching, live, allowed != nullptr);
-  if (plan == Plan::scan || !state.has_direction(query)) return exact_search(query, k, allowed);
+  const auto scan = [&] { return exact_search(query, k, allowed, search_options.stopped); };
+  if (plan == Plan::scan) return scan();
 
   const Epochs::Guard guard(state.epochs);
   const Entry top = state.read_entry();
-  if (top.slot == no_slot) return exact_search(query, k, allowed);
+  if (top.slot == no_slot) return scan();
   Query prepared;
   state.store.prepare(query.data(), prepared);
   Walk walk(state.graph, state.store, state.slot_end.load(std::memory_order_acquire));
@@ -188,40 +202,63 @@ Result<std::vector<Match>> Index::search(std::span<const float> query, size_t k,
     if (!walk.exhausted()) matches = state.rank(query, prepared, k, found);
   }
   // What cannot be reached is there all the same.
-  if (matches.size() < std::min(k, matching)) return exact_search(query, k, allowed);
+  if (matches.size() < std::min(k, matching)) return scan();
   return matches;
 }
 
-Plan Index::choose_plan(size_t ef, size_t matching, size_t live, bool filtered) const {
-  if (ef >= matching) return Plan::scan;
-  if (!filtered) return Plan::gated;
-  // The largest products of a set are far from one another: a walk misses some.
-  if (state_->options.metric == Metric::dot_product) return Plan::scan;
+Index::Course Index::choose_course(std::span<const float> query, size_t k, const SearchOptions& search_options,
+                                   size_t more) const {
   // A scan costs 11 ns a member, a walk 550 ns for each of ef * live / matching (100,000 x 128, int8; other dimensions
   // scale both).
   constexpr double walk_over_scan = 50;
-  const auto members = static_cast<double>(matching);
-  const double steps = static_cast<double>(ef) * static_cast<double>(live) / members;
-  return members <= walk_over_scan * steps ? Plan::scan : Plan::gated;
+  const size_t live = state_->live.load(std::memory_order_acquire);
+  const SlotSet* allowed = search_options.allowed;
+  Course course{.plan = search_options.plan};
+  course.matching = allowed == nullptr ? live : std::min(live, allowed->count() + more);
+  course.ef = std::max<size_t>(search_options.ef == 0 ? default_ef : search_options.ef, k);
+  const auto members = static_cast<double>(course.matching);
+  const double walk =
+      walk_over_scan * static_cast<double>(course.ef) * static_cast<double>(live) / std::max(members, 1.0);
+  if (course.plan == Plan::automatic) {
+    course.plan = Plan::gated;
+    if (course.ef >= course.matching) course.plan = Plan::scan;
+    // The largest products of a set are far from one another: a walk misses some.
+    if (allowed != nullptr && (state_->options.metric == Metric::dot_product || members <= walk))
+      course.plan = Plan::scan;
+  }
+  if (!state_->has_direction(query)) course.plan = Plan::scan;
+  // A walk that has spent what a scan costs becomes one.
+  course.comparisons = course.plan == Plan::scan ? members : std::min(walk, 2 * members);
+  return course;
 }
 
-Result<std::vector<Match>> Index::exact_search(std::span<const float> query, size_t k, const SlotSet* allowed) const {
+uint64_t Index::expected_bytes(std::span<const float> query, size_t k, const SearchOptions& search_options,
+                               size_t more) const {
+  const double comparisons = choose_course(query, k, search_options, more).comparisons;
+  return static_cast<uint64_t>(comparisons) * state_->store.walked_bytes();
+}
+
+Result<std::vector<Match>> Index::exact_search(std::span<const float> query, size_t k, const SlotSet* allowed,
+                                               const StopCheck* stopped) const {
   const State& state = *state_;
   RETURN_IF_ERROR(state.check(query));
   if (k == 0) return std::vector<Match>();
   const Epochs::Guard guard(state.epochs);
   const auto end = static_cast<uint32_t>(state.slot_end.load(std::memory_order_acquire));
+  Asker asker(stopped);
   const auto for_each = [&](auto visit) {
     if (allowed == nullptr) {
-      for (uint32_t slot = 0; slot < end; ++slot) visit(slot);
+      for (uint32_t slot = 0; slot < end && !asker.ended(); ++slot) visit(slot);
       return;
     }
     allowed->for_each([&](uint32_t slot) {
-      if (slot < end) visit(slot);
+      if (slot < end && !asker.ended()) visit(slot);
     });
   };
   if (state.has_direction(query)) {
-    if (auto matches = state.scan_codes(query, k, for_each)) return *std::move(matches);
+    auto matches = state.scan_codes(query, k, for_each);
+    if (asker.has_ended()) return ErrorCode::operation_cancelled;
+    if (matches) return *std::move(matches);
   }
   // One more: an update may show a label twice.
   Best best(k + 1);
@@ -229,6 +266,7 @@ Result<std::vector<Match>> Index::exact_search(std::span<const float> query, siz
   for_each([&](uint32_t slot) {
     if (state.nodes().live(slot)) scorer.add(slot);
   });
+  if (asker.has_ended()) return ErrorCode::operation_cancelled;
   scorer.flush();
   std::vector<Match> matches = best.take();
   keep_best(matches, k);

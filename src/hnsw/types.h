@@ -1,7 +1,7 @@
 // Types: what an index is told and what it tells.
 //
 // Purpose:       options with their bounds, matches, reports.
-// Ownership:     values; SearchOptions borrows its set for the call.
+// Ownership:     values; SearchOptions borrows its set and its check for the call.
 // Thread safety: values.
 // Invariants:    Metric and Quantization are bytes of the format of images.
 #pragma once
@@ -56,10 +56,14 @@ enum class Plan : uint8_t {
   gated,      // a walk through everything that keeps what is in the set, and becomes a scan when that is cheaper
 };
 
+// True: whoever wanted the answer wants it no more.
+using StopCheck = std::function<bool()>;
+
 struct SearchOptions {
   uint32_t ef = 0;
   const SlotSet* allowed = nullptr;
   Plan plan = Plan::automatic;
+  const StopCheck* stopped = nullptr;  // asked now and then by scans
 };
 
 // The vector to insert at a place; the values stay until the next call of the same thread.

@@ -1,8 +1,7 @@
 // Walk: from an entry point to the nodes that are nearest to a query.
 //
 // Purpose:       the searches of the graph: greedy descent, the walk that keeps the best ef in one sorted array, and
-// the
-//                walks that keep only what a gate lets through.
+//                the walks that keep only what a gate lets through.
 // Ownership:     borrows; buffers are the thread's and are kept between calls.
 // Thread safety: any thread that is inside an epoch of the index.
 // Invariants:    a node's distance is computed once a walk.

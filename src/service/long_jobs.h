@@ -36,6 +36,9 @@ class StopFlag {
   std::function<void()> function_;
 };
 
+// Set by a face when its client has gone; null: nobody will.
+using StopHandle = std::shared_ptr<StopFlag>;
+
 class LongJobs {
  public:
   static constexpr size_t max_jobs = 8;

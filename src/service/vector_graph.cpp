@@ -41,6 +41,7 @@ bool has(const VectorNeighbours::List& list, uint64_t id) {
   return list && std::ranges::find(*list, id, &Match::label) != list->end();
 }
 
+Error stopped() { return Error(ErrorCode::operation_cancelled, "the traversal was stopped"); }
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
 }  // namespace
@@ -84,7 +85,7 @@ Result<std::shared_ptr<VectorCollection>> VectorGraph::open(const Context& conte
 }
 
 template <class Answer, class Work>
-Result<Answer> VectorGraph::run(const VectorCollection& collection, std::shared_ptr<StopFlag> stop, const Work& work) {
+Result<Answer> VectorGraph::run(const VectorCollection& collection, StopHandle stop, const Work& work) {
   if (collection.view().size() * collection.dimension() <= inline_numbers) return work();
   ASSIGN_OR_RETURN(const Turns::Turn turn, turns_.take());
   if (!stop) stop = std::make_shared<StopFlag>();
@@ -92,9 +93,11 @@ Result<Answer> VectorGraph::run(const VectorCollection& collection, std::shared_
 }
 
 Result<void> VectorGraph::add_edges(const Context& context, VectorCollection& collection,
-                                    std::span<ScoredVector> results, float threshold, uint32_t limit) {
-  return run<void>(collection, nullptr, [&]() -> Result<void> {
+                                    std::span<ScoredVector> results, float threshold, uint32_t limit,
+                                    const StopHandle& stop) {
+  return run<void>(collection, stop, [&]() -> Result<void> {
     for (ScoredVector& result : results) {
+      if (stop && stop->is_set()) return stopped();
       RETURN_IF_ERROR(timeout_ms(context, clock_));
       ASSIGN_OR_RETURN(result.edges, edges_of(collection, result.id, threshold, limit));
     }
@@ -111,7 +114,7 @@ Result<std::vector<RelatedVector>> VectorGraph::related(const Context& context, 
 }
 
 Result<std::vector<TraversalNode>> VectorGraph::traverse(const Context& context, const TraverseRequest& request,
-                                                         const std::shared_ptr<StopFlag>& stop) {
+                                                         const StopHandle& stop) {
   if (!std::isfinite(request.threshold)) return invalid("threshold must be a finite number");
   if (request.depth > max_traversal_depth) return invalid(fmt::format("depth is at most {}", max_traversal_depth));
   ASSIGN_OR_RETURN(const auto collection, open(context, request.collection, request.start_id));
@@ -131,7 +134,7 @@ Result<std::vector<TraversalNode>> VectorGraph::walk(const Context& context, Vec
   std::unordered_map<uint64_t, size_t> seen = {{request.start_id, 0}};
   for (size_t at = 0; at < places.size() && places.size() <= max_traversal_results; ++at) {
     if (places[at].depth == request.depth) break;
-    if (stop && stop->is_set()) return Error(ErrorCode::operation_cancelled, "the traversal was stopped");
+    if (stop && stop->is_set()) return stopped();
     RETURN_IF_ERROR(timeout_ms(context, clock_));
     ASSIGN_OR_RETURN(const auto edges, edges_of(collection, places[at].id, request.threshold, max_vector_edges));
     for (const RelatedVector& edge : edges) {

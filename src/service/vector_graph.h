@@ -49,10 +49,10 @@ class VectorGraph final : public VectorEdges {
 
   Result<std::vector<RelatedVector>> related(const Context& context, const RelatedRequest& request);
   Result<std::vector<TraversalNode>> traverse(const Context& context, const TraverseRequest& request,
-                                              const std::shared_ptr<StopFlag>& stop = {});
+                                              const StopHandle& stop = {});
 
   Result<void> add_edges(const Context& context, VectorCollection& collection, std::span<ScoredVector> results,
-                         float threshold, uint32_t limit) override;
+                         float threshold, uint32_t limit, const StopHandle& stop) override;
 
  private:
   // Of a collection with fewer numbers, the lists of 50 neighbours take some milliseconds: on the caller's thread.
@@ -65,7 +65,7 @@ class VectorGraph final : public VectorEdges {
                                               uint32_t limit);
   // Here, or on a thread of its own once there is one.
   template <class Answer, class Work>
-  Result<Answer> run(const VectorCollection& collection, std::shared_ptr<StopFlag> stop, const Work& work);
+  Result<Answer> run(const VectorCollection& collection, StopHandle stop, const Work& work);
   Result<std::vector<TraversalNode>> walk(const Context& context, VectorCollection& collection,
                                           const TraverseRequest& request, const StopFlag* stop);
 

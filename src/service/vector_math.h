@@ -168,9 +168,6 @@ struct DiversityAnswer {
   uint64_t compute_time_us = 0;
 };
 
-// Set by a face when its client has gone; null: nobody will.
-using StopHandle = std::shared_ptr<StopFlag>;
-
 class VectorMath {
  public:
   // threads: of one computation; 0: one a core.

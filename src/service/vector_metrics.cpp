@@ -45,6 +45,8 @@ void Vectors::register_metrics(MetricsRegistry& registry) {
                  [this] { return static_cast<double>(collection_count()); });
   registry.gauge("strata_vectors", "Vectors in all collections.",
                  [this] { return static_cast<double>(vector_count()); });
+  registry.gauge("strata_vector_long_searches", "Searches that run on threads of their own.",
+                 [this] { return static_cast<double>(long_searches_.running); });
   registry.collector([this](MetricsWriter& writer) {
     const Totals totals = totals_of(*collections_);
     const auto write = [&](std::string_view name, MetricType type, std::string_view help, double value) {

@@ -35,8 +35,9 @@ Result<FilterStrategy> parse_strategy(std::string_view name) {
 // Metadata of these ids: visit(place, encoded or nullopt).
 template <class Visit>
 Result<void> visit_metadata(const kv::Database& database, const VectorCollection& collection,
-                            std::span<const uint64_t> ids, Visit visit) {
+                            std::span<const uint64_t> ids, const VectorPace& pace, Visit visit) {
   for (size_t begin = 0; begin < ids.size(); begin += window) {
+    if (begin > 0) RETURN_IF_ERROR(pace.check());
     const auto part = ids.subspan(begin, std::min(window, ids.size() - begin));
     ASSIGN_OR_RETURN(
         const auto found,
@@ -87,18 +88,22 @@ Result<CheckedVectorQuery> check(VectorCollections& collections, const Context& 
   return query;
 }
 
-Result<void> add_metadata(const kv::Database& database, const VectorCollection& collection,
+Result<void> add_metadata(const kv::Database& database, const VectorCollection& collection, VectorPace& pace,
                           std::vector<ScoredVector>& results) {
   std::vector<uint64_t> ids;
+  ids.reserve(results.size());
   for (const ScoredVector& result : results) ids.push_back(result.id);
-  return visit_metadata(database, collection, ids, [&](size_t at, const std::optional<Bytes>& stored) -> Result<void> {
-    if (!stored) return {};
-    ASSIGN_OR_RETURN(results[at].metadata, vectors::decode_metadata(*stored));
-    return {};
+  return pace.run<void>(ids.size() * VectorPace::bytes_of_key, [&] {
+    return visit_metadata(database, collection, ids, pace,
+                          [&](size_t at, const std::optional<Bytes>& stored) -> Result<void> {
+                            if (!stored) return {};
+                            ASSIGN_OR_RETURN(results[at].metadata, vectors::decode_metadata(*stored));
+                            return {};
+                          });
   });
 }
 
-Result<std::vector<ScoredVector>> run(const kv::Database& database, const CheckedVectorQuery& query) {
+Result<std::vector<ScoredVector>> run(const kv::Database& database, const CheckedVectorQuery& query, VectorPace& pace) {
   const VectorSearchRequest& request = *query.request;
   VectorCollection& collection = *query.collection;
   ViewQuery search{.values = request.query,
@@ -108,42 +113,52 @@ Result<std::vector<ScoredVector>> run(const kv::Database& database, const Checke
                    .strategy = query.strategy};
   search.resolve = [&](std::span<const uint64_t> ids) -> Result<std::vector<uint64_t>> {
     std::vector<uint64_t> matching;
-    RETURN_IF_ERROR(
-        visit_metadata(database, collection, ids, [&](size_t at, const std::optional<Bytes>& stored) -> Result<void> {
-          Metadata metadata;
-          if (stored) {
-            ASSIGN_OR_RETURN(metadata, vectors::decode_metadata(*stored));
-          }
-          if (vectors::matches(*query.filter, metadata)) matching.push_back(ids[at]);
-          return {};
-        }));
+    RETURN_IF_ERROR(visit_metadata(database, collection, ids, pace,
+                                   [&](size_t at, const std::optional<Bytes>& stored) -> Result<void> {
+                                     Metadata metadata;
+                                     if (stored) {
+                                       ASSIGN_OR_RETURN(metadata, vectors::decode_metadata(*stored));
+                                     }
+                                     if (vectors::matches(*query.filter, metadata)) matching.push_back(ids[at]);
+                                     return {};
+                                   }));
     return matching;
   };
-  ASSIGN_OR_RETURN(const auto found, collection.view().search(search));
+  search.run = [&](uint64_t bytes, const ViewQuery::Work& work) { return pace.run(bytes, work); };
+  const hnsw::StopCheck stopped = [&] { return !pace.check().ok(); };
+  search.stopped = &stopped;
+  const auto found = collection.view().search(search);
+  if (!found.ok()) {
+    // A scan that was stopped does not know why.
+    if (found.error().code() == ErrorCode::operation_cancelled) RETURN_IF_ERROR(pace.check());
+    return found.error();
+  }
   std::vector<ScoredVector> results;
-  results.reserve(found.size());
-  for (const hnsw::Match& match : found) results.push_back({.id = match.label, .score = match.score});
-  if (request.include_metadata) RETURN_IF_ERROR(add_metadata(database, collection, results));
+  results.reserve(found->size());
+  for (const hnsw::Match& match : *found) results.push_back({.id = match.label, .score = match.score});
+  if (request.include_metadata) RETURN_IF_ERROR(add_metadata(database, collection, pace, results));
   return results;
 }
 
 }  // namespace
 
-Result<VectorSearchAnswer> Vectors::search(const Context& context, const VectorSearchRequest& request) {
+Result<VectorSearchAnswer> Vectors::search(const Context& context, const VectorSearchRequest& request,
+                                           const StopHandle& stop) {
   const int64_t begin_us = options_.clock->steady_us();
   ASSIGN_OR_RETURN(const CheckedVectorQuery query, check(*collections_, context, request));
-  return search_checked(context, query, begin_us);
+  VectorPace pace(long_searches_, options_.short_search_bytes, context, *options_.clock, stop);
+  return search_checked(context, query, begin_us, stop, pace);
 }
 
 Result<VectorSearchAnswer> Vectors::search_checked(const Context& context, const CheckedVectorQuery& query,
-                                                   int64_t begin_us) {
+                                                   int64_t begin_us, const StopHandle& stop, VectorPace& pace) {
   const VectorSearchRequest& request = *query.request;
   ++query.collection->reads;
   VectorSearchAnswer answer;
-  ASSIGN_OR_RETURN(answer.results, run(database_, query));
+  ASSIGN_OR_RETURN(answer.results, run(database_, query, pace));
   if (request.include_graph && edges_ != nullptr) {
     RETURN_IF_ERROR(edges_->add_edges(context, *query.collection, answer.results, request.graph_threshold,
-                                      request.max_graph_edges));
+                                      request.max_graph_edges, stop));
   }
   if (const size_t missing = query.collection->view().unindexed_count(); missing > 0) {
     answer.warning =
@@ -153,7 +168,8 @@ Result<VectorSearchAnswer> Vectors::search_checked(const Context& context, const
   return answer;
 }
 
-Result<BatchSearchAnswer> Vectors::search_batch(const Context& context, std::span<const VectorSearchRequest> requests) {
+Result<BatchSearchAnswer> Vectors::search_batch(const Context& context, std::span<const VectorSearchRequest> requests,
+                                                const StopHandle& stop) {
   const int64_t begin_us = options_.clock->steady_us();
   if (requests.size() > max_batch_queries) {
     return Error(ErrorCode::invalid_argument, fmt::format("a batch has {} queries at most", max_batch_queries));
@@ -169,11 +185,12 @@ Result<BatchSearchAnswer> Vectors::search_batch(const Context& context, std::spa
     if (!checked.ok()) return name(at, checked.error());
     queries.push_back(*std::move(checked));
   }
+  VectorPace pace(long_searches_, options_.short_search_bytes, context, *options_.clock, stop);
   BatchSearchAnswer answer;
   answer.results.reserve(queries.size());
   for (size_t at = 0; at < queries.size(); ++at) {
-    RETURN_IF_ERROR(timeout_ms(context, *options_.clock));
-    auto result = search_checked(context, queries[at], options_.clock->steady_us());
+    RETURN_IF_ERROR(pace.check());
+    auto result = search_checked(context, queries[at], options_.clock->steady_us(), stop, pace);
     if (!result.ok()) return name(at, result.error());
     answer.results.push_back(*std::move(result));
   }

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/memory_stream.h"
+#include "service/vector_pace.h"
 
 namespace strata::service {
 namespace {
@@ -223,42 +224,54 @@ void VectorView::wake_writers() {
   for (Promise<void>& promise : woken) promise.fulfil(Result<void>());
 }
 
-Result<hnsw::SlotSet> VectorView::allowed_slots(const ViewQuery& query) const {
-  hnsw::SlotSet allowed(index_->slot_end());
-  std::vector<uint64_t> uncertain;
+// The slots that match for certain; the labels of those that may.
+std::vector<uint64_t> VectorView::add_allowed(const ViewQuery& query, hnsw::SlotSet& allowed) const {
+  vectors::FilterCandidates found;
   {
-    vectors::FilterCandidates found;
-    {
-      std::shared_lock lock(metadata_mutex_);
-      found = metadata_.candidates(*query.filter);
-    }
-    found.certain.in_pieces([&](std::span<const uint32_t> slots) {
-      allowed.insert(slots.first(static_cast<size_t>(std::ranges::lower_bound(slots, allowed.end()) - slots.begin())));
-    });
-    for (const uint32_t slot : found.uncertain.slots()) {
-      if (const auto label = index_->label_of(slot)) uncertain.push_back(*label);
-    }
+    std::shared_lock lock(metadata_mutex_);
+    found = metadata_.candidates(*query.filter);
   }
-  if (!uncertain.empty()) {
-    ASSIGN_OR_RETURN(const auto matching, query.resolve(uncertain));
-    index_->add_slots(matching, allowed);
+  found.certain.in_pieces([&](std::span<const uint32_t> slots) {
+    allowed.insert(slots.first(static_cast<size_t>(std::ranges::lower_bound(slots, allowed.end()) - slots.begin())));
+  });
+  std::vector<uint64_t> uncertain;
+  for (const uint32_t slot : found.uncertain.slots()) {
+    if (const auto label = index_->label_of(slot)) uncertain.push_back(*label);
   }
-  return allowed;
+  return uncertain;
+}
+
+Result<std::vector<hnsw::Match>> VectorView::search_filtered(const ViewQuery& query) const {
+  hnsw::SlotSet allowed(index_->slot_end());
+  const std::vector<uint64_t> uncertain = add_allowed(query, allowed);
+  hnsw::SearchOptions options{.ef = query.ef, .allowed = &allowed, .stopped = query.stopped};
+  if (query.strategy == FilterStrategy::pre_filter) options.plan = hnsw::Plan::scan;
+  if (query.strategy == FilterStrategy::post_filter) options.plan = hnsw::Plan::gated;
+  const auto work = [&]() -> Result<std::vector<hnsw::Match>> {
+    if (!uncertain.empty()) {
+      ASSIGN_OR_RETURN(const auto matching, query.resolve(uncertain));
+      index_->add_slots(matching, allowed);
+    }
+    if (allowed.count() == 0) return std::vector<hnsw::Match>();
+    ASSIGN_OR_RETURN(auto found, index_->search(query.values, query.k, options));
+    if (found.size() >= std::min(query.k, allowed.count())) return found;
+    return index_->exact_search(query.values, query.k, &allowed, query.stopped);
+  };
+  if (!query.run) return work();
+  const uint64_t bytes = index_->expected_bytes(query.values, query.k, options, uncertain.size());
+  return query.run(bytes + uncertain.size() * VectorPace::bytes_of_key, work);
 }
 
 Result<std::vector<hnsw::Match>> VectorView::search_graph(const ViewQuery& query) const {
-  if (query.filter == nullptr) return index_->search(query.values, query.k, {.ef = query.ef});
-  // Slots keep their meaning from the filter to the end of the search.
-  const hnsw::Index::Pin pin(*index_);
-  ASSIGN_OR_RETURN(const hnsw::SlotSet allowed, allowed_slots(query));
-  if (allowed.count() == 0) return std::vector<hnsw::Match>();
-  hnsw::Plan plan = hnsw::Plan::automatic;
-  if (query.strategy == FilterStrategy::pre_filter) plan = hnsw::Plan::scan;
-  if (query.strategy == FilterStrategy::post_filter) plan = hnsw::Plan::gated;
-  ASSIGN_OR_RETURN(auto found,
-                   index_->search(query.values, query.k, {.ef = query.ef, .allowed = &allowed, .plan = plan}));
-  if (found.size() < std::min(query.k, allowed.count())) return index_->exact_search(query.values, query.k, &allowed);
-  return found;
+  if (query.filter != nullptr) {
+    // Slots keep their meaning from the filter to the end of the search.
+    const hnsw::Index::Pin pin(*index_);
+    return search_filtered(query);
+  }
+  const hnsw::SearchOptions options{.ef = query.ef, .stopped = query.stopped};
+  const auto work = [&] { return index_->search(query.values, query.k, options); };
+  if (!query.run) return work();
+  return query.run(index_->expected_bytes(query.values, query.k, options), work);
 }
 
 Result<std::vector<hnsw::Match>> VectorView::search(const ViewQuery& query) const {

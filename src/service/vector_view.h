@@ -58,6 +58,10 @@ struct ViewQuery {
   FilterStrategy strategy = FilterStrategy::automatic;
   // Which of these ids' metadata match the filter: asked for what the view does not know.
   std::function<Result<std::vector<uint64_t>>(std::span<const uint64_t> ids)> resolve = nullptr;
+  // Does the work, which reads about so many bytes, wherever that is in nobody's way; absent: here.
+  using Work = std::function<Result<std::vector<hnsw::Match>>()>;
+  std::function<Result<std::vector<hnsw::Match>>(uint64_t bytes, const Work& work)> run = nullptr;
+  const hnsw::StopCheck* stopped = nullptr;
 };
 
 // The state of a view at one moment, to be written (vector_image.h).
@@ -132,8 +136,9 @@ class VectorView {
   void remove(uint64_t id);
   bool has_room() const;
   void wake_writers();
-  Result<hnsw::SlotSet> allowed_slots(const ViewQuery& query) const;
+  std::vector<uint64_t> add_allowed(const ViewQuery& query, hnsw::SlotSet& allowed) const;
   Result<std::vector<hnsw::Match>> search_graph(const ViewQuery& query) const;
+  Result<std::vector<hnsw::Match>> search_filtered(const ViewQuery& query) const;
 
   const vectors::Collection collection_;
   const std::unique_ptr<hnsw::Index> index_;

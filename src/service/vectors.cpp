@@ -58,6 +58,7 @@ Vectors::~Vectors() = default;
 Result<void> Vectors::open() { return collections_->open(); }
 void Vectors::stop() {
   jobs_.stop();
+  long_searches_.jobs.stop();
   collections_->stop();
 }
 void Vectors::set_edges(VectorEdges* edges) { edges_ = edges; }

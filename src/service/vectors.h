@@ -12,8 +12,9 @@
 // Errors:        not_found ("collection 'X' not found", "vector 7 not found"), already_exists ("collection 'X' already
 //                exists"; "vector id 7 already exists": the gRPC door makes that one INVALID_ARGUMENT),
 //                invalid_argument (with the word "dimension" where that is wrong), permission_denied (bulk roots),
-//                conflict (optimize runs already), too_many_requests (too many writes wait), unavailable (the
-//                collection is being recovered and that takes longer than the caller waits).
+//                operation_cancelled (`stop` was set), transaction_timed_out, conflict (optimize runs already),
+//                too_many_requests (too many writes wait), unavailable (the collection is being recovered and that
+//                takes longer than the caller waits).
 #pragma once
 
 #include <memory>
@@ -22,6 +23,7 @@
 #include "kv/database.h"
 #include "service/context.h"
 #include "service/long_jobs.h"
+#include "service/vector_pace.h"
 #include "service/vector_types.h"
 
 namespace strata {
@@ -46,6 +48,8 @@ struct VectorsOptions {
   size_t threads = 0;
   // A replica: nothing is written, images included.
   bool read_only = false;
+  // A search that reads more leaves its thread.
+  uint64_t short_search_bytes = VectorPace::default_short_bytes;
 };
 
 // The virtual graph, for searches that ask for edges (vector_graph.h).
@@ -55,7 +59,7 @@ class VectorEdges {
   // Fills in `edges` of each, at most `limit`: by similarity, largest first, then by id. threshold: for vectors that
   // have none of their own; 0: the collection's.
   virtual Result<void> add_edges(const Context& context, VectorCollection& collection, std::span<ScoredVector> results,
-                                 float threshold, uint32_t limit) = 0;
+                                 float threshold, uint32_t limit, const StopHandle& stop) = 0;
 };
 
 class Vectors {
@@ -105,22 +109,27 @@ class Vectors {
   Result<CollectionCounters> counters(const Context& context, std::string_view collection);
   RecoveryStatus recovery_status() const;
 
-  Result<VectorSearchAnswer> search(const Context& context, const VectorSearchRequest& request);
+  Result<VectorSearchAnswer> search(const Context& context, const VectorSearchRequest& request,
+                                    const StopHandle& stop = {});
   // One that is wrong fails all of them, with its index in the message.
-  Result<BatchSearchAnswer> search_batch(const Context& context, std::span<const VectorSearchRequest> requests);
+  Result<BatchSearchAnswer> search_batch(const Context& context, std::span<const VectorSearchRequest> requests,
+                                         const StopHandle& stop = {});
 
   // For what computes over a collection: its view (vector_view.h), once it is ready. not_found.
   Result<std::shared_ptr<VectorCollection>> open_collection(const Context& context, std::string_view name);
 
  private:
-  Result<VectorSearchAnswer> search_checked(const Context& context, const CheckedVectorQuery& query, int64_t begin_us);
+  Result<VectorSearchAnswer> search_checked(const Context& context, const CheckedVectorQuery& query, int64_t begin_us,
+                                            const StopHandle& stop, VectorPace& pace);
   Result<void> set_default_threshold(const Context& context, VectorCollection& collection, float threshold);
 
   const kv::Database& database_;
   const VectorsOptions options_;
   std::unique_ptr<VectorCollections> collections_;
   VectorEdges* edges_ = nullptr;
-  LongJobs jobs_;  // last: they use the members above
+  // Last: they use the members above.
+  LongSearches long_searches_;
+  LongJobs jobs_;
 };
 
 }  // namespace strata::service

@@ -34,7 +34,8 @@ class VectorsServiceTest : public testing::Test {
 
   // Without an end to the last one, as a kill would do it, or with its last images.
   void start() {
-    vectors_ = std::make_unique<Vectors>(database_, VectorsOptions{.directory = directory_, .threads = 2});
+    vectors_ = std::make_unique<Vectors>(
+        database_, VectorsOptions{.directory = directory_, .threads = 2, .short_search_bytes = short_search_bytes_});
     ASSERT_TRUE(vectors_->open().ok());
   }
   void restart(bool cleanly) {
@@ -87,6 +88,7 @@ class VectorsServiceTest : public testing::Test {
 
   Random random_{20};
   std::string directory_;
+  uint64_t short_search_bytes_ = VectorPace::default_short_bytes;
   kv::Database database_{std::make_shared<kv::MemoryEngine>(kv::MemoryEngineOptions{})};
   std::unique_ptr<Vectors> vectors_;
 };
@@ -113,6 +115,37 @@ TEST_F(VectorsServiceTest, AWriteIsSeenByTheNextSearch) {
   // Never given again, though it is free.
   ASSERT_TRUE(vectors_->remove({}, "c", 11).ok());
   EXPECT_EQ(*insert(0, b), 12);
+}
+
+TEST_F(VectorsServiceTest, LongSearchesLeaveTheirThreadAndCanBeStopped) {
+  short_search_bytes_ = 0;
+  restart(false);
+  make();
+  std::map<uint64_t, Known> known;
+  for (uint64_t id = 1; id <= 100; ++id) {
+    known[id] = {.values = draw(), .metadata = {{"parity", static_cast<int64_t>(id % 2)}}};
+    ASSERT_TRUE(insert(id, known[id].values, known[id].metadata).ok());
+  }
+  const VectorFilter odd = parity_is(1);
+  for (int i = 0; i < 10; ++i) {
+    const std::vector<float> query = draw();
+    EXPECT_EQ(search(query, 7), nearest(known, query, 7));
+    EXPECT_EQ(search(query, 7, odd), nearest(known, query, 7, &odd));
+  }
+  const std::vector<float> query = draw();
+  const VectorSearchRequest request{.collection = "c", .query = query, .k = 3, .include_metadata = true};
+  const std::vector<VectorSearchRequest> requests(5, request);
+  const auto batch = vectors_->search_batch({}, requests);
+  ASSERT_TRUE(batch.ok());
+  for (const VectorSearchAnswer& one : batch->results) {
+    EXPECT_EQ(one.results.front().id, nearest(known, query, 1).front());
+    EXPECT_EQ(one.results.front().metadata, known[one.results.front().id].metadata);
+  }
+  const auto stop = std::make_shared<StopFlag>();
+  stop->set();
+  EXPECT_EQ(vectors_->search({}, request, stop).error().code(), ErrorCode::operation_cancelled);
+  EXPECT_EQ(vectors_->search_batch({}, requests, stop).error().code(), ErrorCode::operation_cancelled);
+  EXPECT_EQ(vectors_->search({.deadline_steady_us = 1}, request).error().code(), ErrorCode::transaction_timed_out);
 }
 
 TEST_F(VectorsServiceTest, TheLargestIdEndsTheAssigning) {

@@ -2,6 +2,7 @@
 
 #include "faces/grpc/rpc.h"
 #include "faces/grpc/vector_messages.h"
+#include "service/stop_on_cancellation.h"
 #include "service/vectors.h"
 
 namespace strata::rpc {
@@ -50,7 +51,9 @@ void fill_answer(const service::VectorSearchRequest& request, service::VectorSea
 
 Result<void> search(Call& call, const v1::SearchRequest& message, v1::SearchResponse& response) {
   ASSIGN_OR_RETURN(const service::VectorSearchRequest request, request_of(message));
-  ASSIGN_OR_RETURN(service::VectorSearchAnswer answer, call.services().vectors->search(call.context(), request));
+  const service::StopOnCancellation stop(call.cancellation());
+  ASSIGN_OR_RETURN(service::VectorSearchAnswer answer,
+                   call.services().vectors->search(call.context(), request, stop.flag()));
   fill_answer(request, std::move(answer), response);
   return {};
 }
@@ -66,7 +69,9 @@ Result<void> search_batch(Call& call, const v1::BatchSearchRequest& message, v1:
     }
     requests.push_back(*std::move(request));
   }
-  ASSIGN_OR_RETURN(service::BatchSearchAnswer answer, call.services().vectors->search_batch(call.context(), requests));
+  const service::StopOnCancellation stop(call.cancellation());
+  ASSIGN_OR_RETURN(service::BatchSearchAnswer answer,
+                   call.services().vectors->search_batch(call.context(), requests, stop.flag()));
   for (size_t i = 0; i < answer.results.size(); ++i) {
     fill_answer(requests[i], std::move(answer.results[i]), *response.add_results());
   }

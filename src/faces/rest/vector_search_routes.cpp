@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "faces/rest/stop_on_cancellation.h"
 #include "faces/rest/vector_body.h"
 #include "faces/rest/vector_handler.h"
 #include "faces/rest/vector_json.h"
@@ -49,7 +50,8 @@ Result<Response> search(Services& services, Request& request) {
   ASSIGN_OR_RETURN(SearchBody parsed, parse_search(request.body()));
   parsed.collection = request.param("collection");
   const service::VectorSearchRequest asked = parsed.request();
-  ASSIGN_OR_RETURN(const auto answer, services.vectors->search(context_of(request), asked));
+  const StopOnCancellation stop(request);
+  ASSIGN_OR_RETURN(const auto answer, services.vectors->search(context_of(request), asked, stop.flag()));
   Bytes body;
   append_search(body, answer, asked);
   return Response::json(std::move(body));
@@ -60,7 +62,8 @@ Result<Response> search_batch(Services& services, Request& request) {
   std::vector<service::VectorSearchRequest> asked;
   asked.reserve(queries.size());
   for (const SearchBody& query : queries) asked.push_back(query.request());
-  ASSIGN_OR_RETURN(const auto answer, services.vectors->search_batch(context_of(request), asked));
+  const StopOnCancellation stop(request);
+  ASSIGN_OR_RETURN(const auto answer, services.vectors->search_batch(context_of(request), asked, stop.flag()));
   Bytes body = "{\"results\":[";
   for (size_t i = 0; i < answer.results.size(); ++i) {
     if (i > 0) body.push_back(',');
