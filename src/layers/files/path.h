@@ -9,6 +9,7 @@
 //                max_depth parts.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 

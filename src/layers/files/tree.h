@@ -39,7 +39,6 @@ class TreeEdit {
   Result<Hash> finish();
   // Goes on from another version; nothing may be unfinished.
   void reset(const Hash& root);
-  bool changed() const { return changed_; }
 
  private:
   struct Directory {
@@ -67,7 +66,6 @@ class TreeEdit {
   // By path; addresses stay.
   Directories directories_;
   std::vector<Undo> undo_;
-  bool changed_ = false;
 };
 
 }  // namespace strata::files
