@@ -116,7 +116,7 @@ Result<Query> query_of(const DocumentQuery& request, const Table& table) {
   query.offset = static_cast<size_t>(request.offset);
   if (request.cursor) {
     if (query.offset > 0) return invalid("offset: cannot be combined with cursor");
-    ASSIGN_OR_RETURN(query.after, documents::QueryCursor::decode(*request.cursor, query.order.size()));
+    ASSIGN_OR_RETURN(query.after, documents::QueryCursor::decode(*request.cursor, query.order));
   }
   return query;
 }
@@ -328,7 +328,11 @@ Result<QueryAnswer> DocumentQueries::query(const Context& context, const Documen
   Query& query = begun->query;
   query.statistics = begun->statistics.views();
 
-  documents::QueryCollector collector(query);
+  documents::QueryCollector collector(query, [&]() -> Result<void> {
+    RETURN_IF_ERROR(sleep_us(1).get());
+    RETURN_IF_ERROR(timeout_ms(context, clock_));
+    return {};
+  });
   Run run{database_, clock_, context, begun->table, request, collector};
   QueryAnswer answer;
   std::optional<std::vector<Bytes>>& keys = begun->keys;
@@ -340,7 +344,7 @@ Result<QueryAnswer> DocumentQueries::query(const Context& context, const Documen
   }
   RETURN_IF_ERROR(keys ? run.read_candidates(*keys, std::move(begun->found)) : run.scan());
   answer.result = collector.finish();
-  if (answer.result.next) answer.next_cursor = answer.result.next->encode();
+  if (answer.result.next) answer.next_cursor = answer.result.next->encode(query.order);
   answer.aggregations = std::move(query.aggregations);
   answer.examined = run.examined;
   answer.took_us = clock_.steady_us() - begin_us;

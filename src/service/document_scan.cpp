@@ -30,7 +30,7 @@ Result<DocumentScan> Documents::scan(const Context& context, const DocumentScanR
   if (request.filter) {
     ASSIGN_OR_RETURN(documents::Filter filter, make_filter(*request.filter, scan.table_));
     scan.filter_ = std::make_unique<const documents::Filter>(std::move(filter));
-    scan.matcher_ = std::make_unique<documents::FilterMatcher>(*scan.filter_);
+    scan.matcher_ = std::make_unique<documents::PacedMatcher>(*scan.filter_, request.pause);
   }
   return scan;
 }
@@ -39,8 +39,8 @@ Result<void> DocumentScan::filter_page(DocumentPage& page) {
   std::vector<DocumentPage::Entry> matching;
   for (const auto& entry : page.entries()) {
     if (limited_ && matching.size() == left_) break;
-    ASSIGN_OR_RETURN(const auto document, documents::parse_stored(entry.text));
-    if (matcher_->matches(entry.key, document)) matching.push_back(entry);
+    ASSIGN_OR_RETURN(const bool matches, matcher_->matches(entry.key, entry.text));
+    if (matches) matching.push_back(entry);
   }
   page.keep(std::move(matching));
   return {};

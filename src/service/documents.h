@@ -21,7 +21,7 @@
 #include "kv/database.h"
 #include "layers/documents/batch.h"
 #include "layers/documents/documents.h"
-#include "layers/documents/filter_match.h"
+#include "layers/documents/paced_matcher.h"
 #include "layers/documents/projection.h"
 #include "service/context.h"
 #include "service/index_request.h"
@@ -129,6 +129,8 @@ struct DocumentScanRequest {
   uint64_t limit = 0;
   // JSON; absent: every document.
   std::optional<BytesView> filter = std::nullopt;
+  // Lets others have a turn where the filter takes long; its error ends the scan. Kept by the scan.
+  documents::Pace::Pause pause = nullptr;
 };
 
 // Pages of a range, each at a version of its own.
@@ -152,7 +154,7 @@ class DocumentScan {
   std::optional<std::pair<Bytes, bool>> begin_;
   std::optional<std::pair<Bytes, bool>> end_;
   std::unique_ptr<const documents::Filter> filter_;
-  std::unique_ptr<documents::FilterMatcher> matcher_;
+  std::unique_ptr<documents::PacedMatcher> matcher_;
   uint64_t left_ = 0;
   bool limited_ = false;
   bool done_ = false;

@@ -3,6 +3,9 @@
 #include "text/utf8.h"
 
 namespace strata::text {
+namespace {
+constexpr size_t steps_at_once = 1u << 16;
+}  // namespace
 
 Wildcard::Wildcard(std::string_view pattern) {
   bool in_prefix = true;
@@ -26,7 +29,7 @@ Wildcard::Wildcard(std::string_view pattern) {
   }
 }
 
-bool Wildcard::matches(std::string_view text) const {
+bool Wildcard::matches(std::string_view text, const Spend& spend) const {
   if (!text.starts_with(prefix_)) return false;
   constexpr size_t none = SIZE_MAX;
   size_t part = 0;
@@ -34,7 +37,8 @@ bool Wildcard::matches(std::string_view text) const {
   // Where to go on when what follows the last asterisk does not fit: it takes one code point more.
   size_t after_any = none;
   size_t taken = 0;
-  while (at < text.size()) {
+  for (size_t steps = 1; at < text.size(); ++steps) {
+    if (spend && steps % steps_at_once == 0 && !spend(steps_at_once)) return false;
     const CodePoint c = code_point_at(text, at);
     if (part < parts_.size() && parts_[part].kind == Kind::any) {
       after_any = ++part;

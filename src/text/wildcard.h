@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,9 @@ class Wildcard {
  public:
   explicit Wildcard(std::string_view pattern);
 
-  bool matches(std::string_view text) const;
+  // Told how many steps were taken, now and then; false: the answer is not wanted any more.
+  using Spend = std::function<bool(size_t steps)>;
+  bool matches(std::string_view text, const Spend& spend = nullptr) const;
   // What every match begins with.
   const std::string& prefix() const { return prefix_; }
 

@@ -154,6 +154,11 @@ def test_orders_and_cursors(articles):
             if cursor is None:
                 break
         assert pages == whole, order
+    first = query(articles, order_by={"year": True}, limit=1)["next_cursor"]
+    for other in ({"year": False}, {"rank": True}, {"_score": True}):
+        body = {"order_by": other, "cursor": first}
+        refused = articles.client.post(f"{articles.path}/query", body)
+        assert refused.status == 400 and "cursor: is not one of this query's" in refused.json["error"]
 
 
 def test_aggregations(articles):

@@ -240,6 +240,10 @@ struct ScanStream {
 Result<Response> scan_table(Services& services, Request& request) {
   ASSIGN_OR_RETURN(ScanBody parsed, parse_scan(request.body()));
   parsed.request.table = request.param("tableName");
+  parsed.request.pause = [&cancellation = request.cancellation()]() -> Result<void> {
+    if (cancellation.requested()) return ErrorCode::operation_cancelled;
+    return sleep_us(1).get();
+  };
   ASSIGN_OR_RETURN(auto scan, services.documents->scan(context_of(request), parsed.request));
   return Response::streamed(
       ndjson_type, ScanStream{std::make_shared<service::DocumentScan>(std::move(scan)),

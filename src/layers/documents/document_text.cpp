@@ -10,6 +10,14 @@
 #include "base/json_text.h"
 
 namespace strata::documents {
+
+struct DocumentParser::Buffers {
+  simdjson::dom::parser parser;
+  // The text with the bytes behind it that simdjson may read.
+  std::unique_ptr<char[]> padded;
+  size_t capacity = 0;
+};
+
 namespace {
 
 using simdjson::dom::element;
@@ -20,38 +28,11 @@ constexpr size_t max_kept_bytes = 1u << 20;
 // Deeper than any document, so that too deep a one is told by check_value in our words.
 constexpr size_t parser_depth = max_document_depth + 8;
 
-struct ThreadParser {
-  simdjson::dom::parser parser;
-  // The text with the bytes behind it that simdjson may read.
-  std::unique_ptr<char[]> padded;
-  size_t capacity = 0;
-};
-
-ThreadParser& thread_parser(size_t bytes) {
-  thread_local std::unique_ptr<ThreadParser> kept;
-  if (!kept || (kept->capacity > max_kept_bytes && bytes <= max_kept_bytes)) kept = std::make_unique<ThreadParser>();
-  if (kept->capacity < bytes) {
-    kept->capacity = std::max<size_t>(bytes, 4'096);
-    kept->padded.reset(new char[kept->capacity + simdjson::SIMDJSON_PADDING]());
-  }
-  return *kept;
-}
-
 Error invalid(std::string message) { return Error(ErrorCode::invalid_argument, std::move(message)); }
 
 Error bad_number() { return invalid("holds a number that is malformed or too large: send it as a string"); }
 
-Result<element> parse(BytesView json) {
-  ThreadParser& thread = thread_parser(json.size());
-  if (!json.empty()) std::memcpy(thread.padded.get(), json.data(), json.size());
-  if (thread.parser.capacity() < json.size()) {
-    if (thread.parser.allocate(thread.capacity, parser_depth)) {
-      return Error(ErrorCode::unavailable, "out of memory");
-    }
-  }
-  element root;
-  const auto error = thread.parser.parse(thread.padded.get(), json.size(), false).get(root);
-  if (error == simdjson::SUCCESS) return root;
+Error parse_error(simdjson::error_code error) {
   switch (error) {
     case simdjson::MEMALLOC:
       return Error(ErrorCode::unavailable, "out of memory");
@@ -67,6 +48,21 @@ Result<element> parse(BytesView json) {
         return bad_number();
       return invalid(fmt::format("is malformed JSON: {}", simdjson::error_message(error)));
   }
+}
+
+DocumentParser& thread_parser(size_t bytes) {
+  thread_local std::unique_ptr<DocumentParser> kept;
+  if (!kept || (kept->capacity() > max_kept_bytes && bytes <= max_kept_bytes)) {
+    kept = std::make_unique<DocumentParser>();
+  }
+  return *kept;
+}
+
+Result<element> parse(BytesView json) { return thread_parser(json.size()).parse(json); }
+
+Result<element> of_stored(Result<element> root) {
+  if (root.ok() || root.error().code() != ErrorCode::invalid_argument) return root;
+  return Error(ErrorCode::corruption, fmt::format("a stored document {}", root.error().message()));
 }
 
 Error given_twice(std::string_view name) { return invalid(fmt::format("holds the name {} twice", printable(name))); }
@@ -148,14 +144,31 @@ Result<BytesView> minify_document(BytesView json, Arena& arena, size_t limit_byt
   return arena.copy(BytesView(minified).substr(0, size));
 }
 
-Result<element> parse_stored(BytesView text) {
-  auto root = parse(text);
-  if (!root.ok()) {
-    if (root.error().code() != ErrorCode::invalid_argument) return root;
-    return Error(ErrorCode::corruption, fmt::format("a stored document {}", root.error().message()));
+DocumentParser::DocumentParser() : buffers_(std::make_unique<Buffers>()) {}
+DocumentParser::~DocumentParser() = default;
+
+size_t DocumentParser::capacity() const { return buffers_->capacity; }
+
+Result<element> DocumentParser::parse(BytesView json) {
+  Buffers& buffers = *buffers_;
+  if (buffers.capacity < json.size()) {
+    buffers.capacity = std::max<size_t>(json.size(), 4'096);
+    buffers.padded.reset(new char[buffers.capacity + simdjson::SIMDJSON_PADDING]());
   }
+  if (!json.empty()) std::memcpy(buffers.padded.get(), json.data(), json.size());
+  if (buffers.parser.capacity() < json.size()) {
+    if (buffers.parser.allocate(buffers.capacity, parser_depth)) {
+      return Error(ErrorCode::unavailable, "out of memory");
+    }
+  }
+  element root;
+  const auto error = buffers.parser.parse(buffers.padded.get(), json.size(), false).get(root);
+  if (error != simdjson::SUCCESS) return parse_error(error);
   return root;
 }
+
+Result<element> parse_stored(BytesView text) { return of_stored(parse(text)); }
+Result<element> parse_stored(BytesView text, DocumentParser& parser) { return of_stored(parser.parse(text)); }
 
 Result<element> parse_json(BytesView json) {
   ASSIGN_OR_RETURN(const element root, parse(json));

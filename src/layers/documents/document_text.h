@@ -12,6 +12,8 @@
 
 #include <simdjson.h>
 
+#include <memory>
+
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/result.h"
@@ -28,8 +30,23 @@ Result<void> validate_document_key(BytesView key, std::string_view what = "key")
 // The text to store: `json` itself where it holds no blanks, else in the arena. `limit_bytes` counts what comes out.
 Result<BytesView> minify_document(BytesView json, Arena& arena, size_t limit_bytes = max_document_bytes);
 
+// For who waits while holding what it parsed; as large as the largest text that it has seen.
+class DocumentParser {
+ public:
+  DocumentParser();
+  ~DocumentParser();
+  // Lives until the next one.
+  Result<simdjson::dom::element> parse(BytesView json);
+  size_t capacity() const;
+
+ private:
+  struct Buffers;
+  std::unique_ptr<Buffers> buffers_;
+};
+
 // Text that was checked before: a broken one is corruption.
 Result<simdjson::dom::element> parse_stored(BytesView text);
+Result<simdjson::dom::element> parse_stored(BytesView text, DocumentParser& parser);
 // One JSON value of any kind, checked like a document.
 Result<simdjson::dom::element> parse_json(BytesView json);
 

@@ -36,6 +36,20 @@ bool visit_everything(Element value, Visit&& visit) {
   return visit(value);
 }
 
+// What it costs to look at a value, or at a word, beside its bytes.
+constexpr size_t value_units = 16;
+constexpr size_t word_units = 8;
+constexpr size_t fuzzy_word_units = 64;
+
+// Of comparing one word of a text with those of a node.
+size_t units_a_word(const FilterNode& node) {
+  size_t units = word_units;
+  for (const FilterWord& word : node.words) {
+    units += word.alternatives.size() + fuzzy_word_units * word.fuzzy.size();
+  }
+  return units;
+}
+
 bool accepts(const FilterWord& word, std::string_view term) {
   if (!word.fuzzy.empty()) {
     return std::ranges::any_of(word.fuzzy, [term](const text::FuzzyWord& fuzzy) { return fuzzy.matches(term); });
@@ -53,8 +67,8 @@ struct FilterMatcher::Scratch {
   std::vector<uint64_t> frequencies;
 };
 
-FilterMatcher::FilterMatcher(const Filter& filter, std::vector<const TextStatistics*> statistics)
-    : filter_(filter), statistics_(std::move(statistics)), scratch_(filter.node_count()) {}
+FilterMatcher::FilterMatcher(const Filter& filter, std::vector<const TextStatistics*> statistics, Pace* pace)
+    : filter_(filter), statistics_(std::move(statistics)), pace_(pace), scratch_(filter.node_count()) {}
 
 FilterMatcher::~FilterMatcher() = default;
 
@@ -74,8 +88,9 @@ std::optional<double> FilterMatcher::score(BytesView key, Element document) {
 
 template <class Visit>
 bool FilterMatcher::any_value(const FilterNode& node, Visit&& visit) {
-  if (node.field) return visit_values(document_, node.field->segments(), visit);
-  return visit_everything(document_, visit);
+  const auto paced = [&](Element value) { return !spend(value_units) || visit(value); };
+  if (node.field) return visit_values(document_, node.field->segments(), paced);
+  return visit_everything(document_, paced);
 }
 
 template <class Accept>
@@ -87,7 +102,7 @@ bool FilterMatcher::any_string(const FilterNode& node, bool words, Accept&& acce
     if (!words) return false;
     text::Words reader(*text);
     while (reader.next(word_)) {
-      if (accept(word_)) return true;
+      if (!spend(word_.size() + word_units) || accept(word_)) return true;
     }
     return false;
   });
@@ -169,9 +184,12 @@ bool FilterMatcher::leaf(const FilterNode& node) {
     case FilterType::prefix:
       return any_string(node, true, [&](std::string_view text) { return text.starts_with(node.text); });
     case FilterType::wildcard:
-      return any_string(node, true, [&](std::string_view text) { return node.wildcard->matches(text); });
+      return any_string(node, true, [&](std::string_view text) {
+        return node.wildcard->matches(text, [this](size_t steps) { return spend(steps); });
+      });
     case FilterType::regexp:
       return any_string(node, true, [&](std::string_view text) {
+        if (!spend(text.size())) return true;
         return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *node.regexp);
       });
     case FilterType::fuzzy:
@@ -219,6 +237,7 @@ bool FilterMatcher::term(const FilterNode& node, double* score) {
     frequency += whole ? 1 : 0;
     text::Words reader(*text);
     while (reader.next(word_)) {
+      if (!spend(word_.size() + word_units)) return true;
       ++length;
       frequency += !whole && word_ == node.text ? 1 : 0;
     }
@@ -236,6 +255,7 @@ bool FilterMatcher::match(const FilterNode& node, double* score) {
   std::vector<uint64_t>& frequencies = scratch_[node.index]->frequencies;
   std::ranges::fill(frequencies, 0);
   const size_t needed = node.all_words ? wanted : 1;
+  const size_t units = units_a_word(node);
   size_t seen = 0;
   uint64_t length = 0;
   any_value(node, [&](Element value) {
@@ -243,6 +263,7 @@ bool FilterMatcher::match(const FilterNode& node, double* score) {
     if (!text) return false;
     terms.read(*text);
     while (const auto found = terms.next()) {
+      if (!spend(found->size() + units)) return true;
       ++length;
       for (size_t i = 0; i < wanted; ++i) {
         if (!accepts(node.words[i], *found)) continue;
@@ -262,6 +283,7 @@ bool FilterMatcher::phrase(const FilterNode& node, double* score) {
   if (wanted == 0) return false;
   text::Terms& terms = terms_of(node);
   const uint64_t last = uint64_t{1} << (wanted - 1);
+  const size_t units = units_a_word(node);
   uint64_t occurrences = 0;
   uint64_t length = 0;
   any_value(node, [&](Element value) {
@@ -271,6 +293,7 @@ bool FilterMatcher::phrase(const FilterNode& node, double* score) {
     uint64_t reached = 0;
     terms.read(*text);
     while (const auto found = terms.next()) {
+      if (!spend(found->size() + units)) return true;
       ++length;
       uint64_t possible = reached << 1 | 1;
       reached = 0;

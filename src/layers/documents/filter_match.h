@@ -1,7 +1,7 @@
 // FilterMatcher: does a document match, and how well.
 //
 // Purpose:       the one evaluator of filters: scans, queries and what indexes found all end here.
-// Ownership:     borrows the filter and the statistics, which outlive it; keeps buffers between documents.
+// Ownership:     borrows the filter, the statistics and the pace, which outlive it; keeps buffers between documents.
 // Thread safety: none; one for each thread. The filter may be shared.
 // Invariants:    what matches does not depend on statistics or indexes. A document that does not match costs no
 //                allocation once the buffers have grown. Scores are sums over the clauses that matched.
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "layers/documents/filter.h"
+#include "layers/documents/pace.h"
 #include "text/bm25.h"
 
 namespace strata::documents {
@@ -28,8 +29,10 @@ struct TextStatistics {
 
 class FilterMatcher {
  public:
-  // `statistics`: by FilterNode::index; shorter, or null entries: clauses that score their boost.
-  explicit FilterMatcher(const Filter& filter, std::vector<const TextStatistics*> statistics = {});
+  // `statistics`: by FilterNode::index; shorter, or null entries: clauses that score their boost. `pace`: what an
+  // answer is worth when it has stopped, its status tells.
+  explicit FilterMatcher(const Filter& filter, std::vector<const TextStatistics*> statistics = {},
+                         Pace* pace = nullptr);
   ~FilterMatcher();
 
   bool matches(BytesView key, simdjson::dom::element document);
@@ -39,6 +42,7 @@ class FilterMatcher {
  private:
   struct Scratch;
 
+  bool spend(size_t units) { return pace_ == nullptr || pace_->spend(units); }
   bool node(const FilterNode& node, double* score);
   bool compound(const FilterNode& node, double* score);
   bool leaf(const FilterNode& node);
@@ -56,6 +60,7 @@ class FilterMatcher {
 
   const Filter& filter_;
   const std::vector<const TextStatistics*> statistics_;
+  Pace* const pace_;
   std::vector<std::unique_ptr<Scratch>> scratch_;
   std::string word_;
   BytesView key_;

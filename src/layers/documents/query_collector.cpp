@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/crc32.h"
 #include "base/hex.h"
 #include "layers/documents/document_text.h"
 #include "tuple/tuple.h"
@@ -14,6 +15,9 @@ namespace strata::documents {
 namespace {
 
 using Element = simdjson::dom::element;
+
+// Of an aggregation: making a bucket of it, sorting it.
+constexpr size_t units_a_value = 64;
 
 // Less than 0: a comes first.
 int compare(const SortValue& a, const SortValue& b, bool descending) {
@@ -74,6 +78,16 @@ std::optional<SortValue> value_of(const tuple::Element& element) {
   return std::nullopt;
 }
 
+// What tells two orders apart.
+int64_t checksum(std::span<const OrderKey> order) {
+  Crc32 sum;
+  for (const OrderKey& key : order) {
+    const std::string path = key.field.to_string();
+    sum.update(fmt::format("{} {} {} {}", static_cast<int>(key.by), key.descending, path.size(), path));
+  }
+  return sum.value();
+}
+
 // What a document is counted under; as JSON.
 std::optional<Bytes> bucket_of(Element value) {
   if (value.is_bool()) return Bytes(value.get_bool().value_unsafe() ? "true" : "false");
@@ -86,6 +100,12 @@ std::optional<Bytes> bucket_of(Element value) {
   // 2.0 is 2.
   if (real == std::floor(real) && std::abs(real) < 0x1p53) return fmt::format("{}", static_cast<int64_t>(real));
   return fmt::format("{}", real);
+}
+
+void sort_unique(std::vector<Bytes>& values) {
+  std::ranges::sort(values);
+  const auto rest = std::ranges::unique(values);
+  values.erase(rest.begin(), rest.end());
 }
 
 size_t bytes_of(const QueryHit& hit) {
@@ -111,8 +131,9 @@ std::optional<AggregationType> find_aggregation_type(std::string_view name) {
   return std::nullopt;
 }
 
-Bytes QueryCursor::encode() const {
+Bytes QueryCursor::encode(std::span<const OrderKey> order) const {
   tuple::Tuple parts;
+  parts.add(checksum(order));
   for (const SortValue& value : values) parts.add(element_of(value));
   parts.add(tuple::ByteString(key));
   Bytes text;
@@ -120,27 +141,32 @@ Bytes QueryCursor::encode() const {
   return text;
 }
 
-Result<QueryCursor> QueryCursor::decode(std::string_view text, size_t order_keys) {
-  const Error wrong(ErrorCode::invalid_argument, "cursor: is not one of this query's");
+Result<QueryCursor> QueryCursor::decode(std::string_view text, std::span<const OrderKey> order) {
+  const Error wrong(ErrorCode::invalid_argument, "cursor: is not one of this query's, with the same order_by");
   const auto packed = decode_hex(text);
   if (!packed) return wrong;
   const auto parts = tuple::Tuple::unpack(*packed);
-  if (!parts.ok() || parts->size() != order_keys + 1) return wrong;
+  if (!parts.ok() || parts->size() != order.size() + 2) return wrong;
+  const tuple::Element::Base& first = (*parts)[0];
+  const auto* sum = std::get_if<int64_t>(&first);
+  if (sum == nullptr || *sum != checksum(order)) return wrong;
   QueryCursor cursor;
-  for (size_t i = 0; i < order_keys; ++i) {
-    auto value = value_of((*parts)[i]);
+  for (size_t i = 0; i < order.size(); ++i) {
+    auto value = value_of((*parts)[i + 1]);
     if (!value) return wrong;
     cursor.values.push_back(*std::move(value));
   }
-  const tuple::Element::Base& last = (*parts)[order_keys];
+  const tuple::Element::Base& last = (*parts)[order.size() + 1];
   const auto* key = std::get_if<tuple::ByteString>(&last);
   if (key == nullptr) return wrong;
   cursor.key = key->value;
   return cursor;
 }
 
-QueryCollector::QueryCollector(const Query& query)
-    : query_(query), matcher_(query.filter, query.statistics), groups_(query.aggregations.size()) {
+QueryCollector::QueryCollector(const Query& query, Pace::Pause pause)
+    : query_(query),
+      matcher_(query.filter, std::move(pause), query.statistics, query.aggregations.size()),
+      groups_(query.aggregations.size()) {
   if (query.after) after_ = QueryHit{.key = query.after->key, .score = 0, .source = {}, .order = query.after->values};
 }
 
@@ -207,8 +233,8 @@ Result<void> QueryCollector::add(BytesView key, BytesView text) { return examine
 Result<void> QueryCollector::add(BytesView key, Bytes&& text) { return examine(key, text, &text); }
 
 Result<void> QueryCollector::examine(BytesView key, BytesView text, Bytes* own) {
-  ASSIGN_OR_RETURN(const Element document, parse_stored(text));
-  const auto score = matcher_.score(key, document);
+  ASSIGN_OR_RETURN(const Element document, matcher_.parse(text));
+  ASSIGN_OR_RETURN(const auto score, matcher_.score(key, document));
   if (!score) return {};
   ++result_.total;
   result_.max_score = std::max(result_.max_score, *score);
@@ -218,45 +244,51 @@ Result<void> QueryCollector::examine(BytesView key, BytesView text, Bytes* own) 
 
 Result<void> QueryCollector::aggregate(Element document) {
   for (size_t i = 0; i < groups_.size(); ++i) {
-    const Aggregation& asked = query_.aggregations[i];
-    Group& group = groups_[i];
-    AggregationResult& result = group.result;
-    const bool distinct = asked.type == AggregationType::terms || asked.type == AggregationType::cardinality;
-    std::vector<Bytes> seen;
-    visit_values(document, asked.field.segments(), [&](Element value) {
-      if (distinct) {
-        if (auto bucket = bucket_of(value)) seen.push_back(*std::move(bucket));
-        return false;
-      }
-      if (asked.type == AggregationType::count) {
-        result.count += value.is_null() ? 0 : 1;
-        return false;
-      }
-      const auto number = Number::of(value);
-      if (!number) return false;
-      const double real = number->as_double();
-      result.min = result.count == 0 ? real : std::min(result.min, real);
-      result.max = result.count == 0 ? real : std::max(result.max, real);
-      result.sum += real;
-      result.sum_of_squares += real * real;
-      ++result.count;
+    RETURN_IF_ERROR(aggregate(document, query_.aggregations[i], groups_[i]));
+    RETURN_IF_ERROR(matcher_.pace().status());
+  }
+  return {};
+}
+
+Result<void> QueryCollector::aggregate(Element document, const Aggregation& asked, Group& group) {
+  AggregationResult& result = group.result;
+  const bool distinct = asked.type == AggregationType::terms || asked.type == AggregationType::cardinality;
+  std::vector<Bytes> seen;
+  visit_values(document, asked.field.segments(), [&](Element value) {
+    if (!matcher_.pace().spend(units_a_value)) return true;
+    if (distinct) {
+      if (auto bucket = bucket_of(value)) seen.push_back(*std::move(bucket));
+      if (seen.size() < 2 * max_buckets) return false;
+      sort_unique(seen);
+      // More than there may be: the rest does not matter.
+      return seen.size() > max_buckets;
+    }
+    if (asked.type == AggregationType::count) {
+      result.count += value.is_null() ? 0 : 1;
       return false;
-    });
-    // A document counts once in a bucket, however often it has the value.
-    std::ranges::sort(seen);
-    const auto rest = std::ranges::unique(seen);
-    seen.erase(rest.begin(), rest.end());
-    for (Bytes& bucket : seen) {
-      const size_t bytes = bucket.size();
-      if (++group.buckets[std::move(bucket)] > 1) continue;
-      if (++bucket_count_ > max_buckets) {
-        return Error(ErrorCode::invalid_argument,
-                     fmt::format("aggregations.{}: more than 100000 different values", printable(asked.name, 60)));
-      }
-      if ((bucket_bytes_ += bytes) > max_bucket_bytes) {
-        return Error(ErrorCode::payload_too_large,
-                     fmt::format("aggregations.{}: different values of more than 64 MiB", printable(asked.name, 60)));
-      }
+    }
+    const auto number = Number::of(value);
+    if (!number) return false;
+    const double real = number->as_double();
+    result.min = result.count == 0 ? real : std::min(result.min, real);
+    result.max = result.count == 0 ? real : std::max(result.max, real);
+    result.sum += real;
+    result.sum_of_squares += real * real;
+    ++result.count;
+    return false;
+  });
+  // A document counts once in a bucket, however often it has the value.
+  sort_unique(seen);
+  for (Bytes& bucket : seen) {
+    const size_t bytes = bucket.size();
+    if (++group.buckets[std::move(bucket)] > 1) continue;
+    if (++bucket_count_ > max_buckets) {
+      return Error(ErrorCode::invalid_argument,
+                   fmt::format("aggregations.{}: more than 100000 different values", printable(asked.name, 60)));
+    }
+    if ((bucket_bytes_ += bytes) > max_bucket_bytes) {
+      return Error(ErrorCode::payload_too_large,
+                   fmt::format("aggregations.{}: different values of more than 64 MiB", printable(asked.name, 60)));
     }
   }
   return {};

@@ -11,12 +11,13 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "layers/documents/filter_match.h"
 #include "layers/documents/number.h"
+#include "layers/documents/paced_matcher.h"
 #include "layers/documents/projection.h"
 
 namespace strata::documents {
@@ -49,13 +50,14 @@ struct Aggregation {
 
 using SortValue = std::variant<std::monostate, bool, Number, std::string>;
 
-// Where a page ended.
+// Where a page ended, in which order.
 struct QueryCursor {
   std::vector<SortValue> values;
   Bytes key;
 
-  Bytes encode() const;
-  static Result<QueryCursor> decode(std::string_view text, size_t order_keys);
+  Bytes encode(std::span<const OrderKey> order) const;
+  // Refused if it is of another order.
+  static Result<QueryCursor> decode(std::string_view text, std::span<const OrderKey> order);
 };
 
 struct Query {
@@ -104,9 +106,10 @@ struct QueryResult {
 
 class QueryCollector {
  public:
-  explicit QueryCollector(const Query& query);
+  explicit QueryCollector(const Query& query, Pace::Pause pause = nullptr);
 
-  // corruption; payload_too_large: the page or the buckets are too large; invalid_argument: too many buckets.
+  // corruption; payload_too_large: the page or the buckets are too large; invalid_argument: too many buckets; what the
+  // pause says.
   Result<void> add(BytesView key, BytesView text);
   // May take the text.
   Result<void> add(BytesView key, Bytes&& text);
@@ -124,9 +127,10 @@ class QueryCollector {
   Result<void> examine(BytesView key, BytesView text, Bytes* own);
   Result<void> keep(BytesView key, BytesView text, Bytes* own, double score, std::vector<SortValue> values);
   Result<void> aggregate(simdjson::dom::element document);
+  Result<void> aggregate(simdjson::dom::element document, const Aggregation& asked, Group& group);
 
   const Query& query_;
-  FilterMatcher matcher_;
+  PacedMatcher matcher_;
   // A heap: the worst one in front.
   std::vector<QueryHit> hits_;
   std::optional<QueryHit> after_;

@@ -66,9 +66,9 @@ TEST(QueryCollectorTest, PagesOverLongStringsHaveShortCursorsAndLoseNothing) {
       for (const Bytes& key : keys(result)) all.push_back(key);
       after.reset();
       if (result.next) {
-        const Bytes text = result.next->encode();
+        const Bytes text = result.next->encode(query.order);
         EXPECT_LT(text.size(), 2'200u);
-        auto decoded = QueryCursor::decode(text, 1);
+        auto decoded = QueryCursor::decode(text, query.order);
         ASSERT_TRUE(decoded.ok());
         after = *std::move(decoded);
       }
@@ -105,13 +105,95 @@ TEST(QueryCollectorTest, BucketsAreBoundedInBytes) {
   EXPECT_EQ(text[6], 'h');
 }
 
-TEST(QueryCollectorTest, ACursorOfAnotherKindIsRefused) {
-  const QueryCursor cursor{.values = {SortValue("a"), SortValue(Number(int64_t{5}))}, .key = "k"};
-  EXPECT_TRUE(QueryCursor::decode(cursor.encode(), 2).ok());
-  for (const auto& [text, order_keys] : std::vector<std::pair<Bytes, size_t>>{
-           {cursor.encode(), 1}, {cursor.encode(), 3}, {"", 1}, {"zz", 1}, {"00", 1}}) {
-    EXPECT_FALSE(QueryCursor::decode(text, order_keys).ok()) << text;
+std::vector<OrderKey> by(std::initializer_list<std::pair<const char*, bool>> fields) {
+  std::vector<OrderKey> order;
+  for (const auto& [field, descending] : fields) {
+    order.push_back({.by = OrderKey::By::field, .field = *DocumentPath::parse(field), .descending = descending});
   }
+  return order;
+}
+
+TEST(QueryCollectorTest, ACursorOfAnotherOrderIsRefused) {
+  const QueryCursor cursor{.values = {SortValue("a"), SortValue(Number(int64_t{5}))}, .key = "k"};
+  const auto order = by({{"a", false}, {"b", true}});
+  const Bytes text = cursor.encode(order);
+  EXPECT_TRUE(QueryCursor::decode(text, order).ok());
+  for (const auto& other :
+       {by({{"a", false}}), by({{"a", false}, {"b", true}, {"c", false}}), by({{"a", false}, {"c", true}}),
+        by({{"a", true}, {"b", true}}), by({{"b", true}, {"a", false}}), by({})}) {
+    EXPECT_FALSE(QueryCursor::decode(text, other).ok());
+  }
+  auto by_key = order;
+  by_key[1] = {.by = OrderKey::By::key, .descending = true};
+  EXPECT_FALSE(QueryCursor::decode(text, by_key).ok());
+  for (const Bytes& broken : {Bytes(), Bytes("zz"), Bytes("00"), text.substr(2), text.substr(0, text.size() - 2)}) {
+    EXPECT_FALSE(QueryCursor::decode(broken, order).ok()) << broken;
+  }
+}
+
+// 1,000 words that others do not hold, looked at by 200 clauses.
+Query slow_query(simdjson::dom::parser& parser) {
+  Bytes clauses;
+  for (int i = 0; i < 200; ++i) clauses += R"({"term":"none)" + std::to_string(i) + R"("},)";
+  clauses.back() = ']';
+  const Bytes json = R"({"must_not":{"disjuncts":[)" + clauses + R"(},"must":{"conjuncts":[{"term":"last"}]}})";
+  return Query{.filter = *parse_filter(parser.parse(json).value(), {})};
+}
+
+TEST(QueryCollectorTest, OthersHaveATurnWhileADocumentIsLookedAt) {
+  simdjson::dom::parser parser;
+  const Query query = slow_query(parser);
+  int turns = 0;
+  QueryCollector collector(query, [&]() -> Result<void> {
+    // What another request does on the same thread.
+    EXPECT_TRUE(parse_stored(R"({"s":"something else altogether"})").ok());
+    ++turns;
+    return {};
+  });
+  Bytes text = R"({"s":")";
+  for (int i = 0; i < 1'000; ++i) text += "word" + std::to_string(i) + " ";
+  text += "last\"}";
+  for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(collector.add(key, BytesView(text)).ok());
+  EXPECT_GE(turns, 3);
+  const QueryResult result = collector.finish();
+  EXPECT_THAT(keys(result), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(result.hits[2].source, text);
+}
+
+TEST(QueryCollectorTest, WhatTheTurnSaysEndsTheQuery) {
+  simdjson::dom::parser parser;
+  const Query query = slow_query(parser);
+  int turns = 0;
+  QueryCollector collector(query, [&]() -> Result<void> {
+    ++turns;
+    return ErrorCode::transaction_timed_out;
+  });
+  const Bytes text = R"({"s":")" + Bytes(200'000, 'x') + R"( last"})";
+  Result<void> added;
+  for (int i = 0; i < 100 && added.ok(); ++i) added = collector.add("k", BytesView(text));
+  EXPECT_EQ(added.error().code(), ErrorCode::transaction_timed_out);
+  EXPECT_EQ(collector.add("k", BytesView(text)).error().code(), ErrorCode::transaction_timed_out);
+  EXPECT_EQ(turns, 1);
+}
+
+// Each value of an array may be another one.
+TEST(QueryCollectorTest, BucketsOfOneDocumentAreBounded) {
+  Query query{.filter = *parse_filter_parts({}, {})};
+  query.aggregations.push_back({.name = "n", .type = AggregationType::cardinality, .field = *DocumentPath::parse("n")});
+  Bytes same = R"({"n":[)";
+  Bytes different = same;
+  for (size_t i = 0; i < 3 * max_buckets; ++i) {
+    same += std::to_string(i % 1'000) + ",";
+    different += std::to_string(i) + ",";
+  }
+  same.replace(same.size() - 1, 1, "]}");
+  different.replace(different.size() - 1, 1, "]}");
+  QueryCollector collector(query);
+  ASSERT_TRUE(collector.add("a", BytesView(same)).ok());
+  EXPECT_THAT(std::string(collector.add("b", BytesView(different)).error().message()), HasSubstr("different values"));
+  QueryCollector counting(query);
+  ASSERT_TRUE(counting.add("a", BytesView(same)).ok());
+  EXPECT_EQ(counting.finish().aggregations[0].distinct, 1'000u);
 }
 
 }  // namespace
