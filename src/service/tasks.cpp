@@ -21,8 +21,6 @@ std::string make_id() {
   return id;
 }
 
-bool has_ended(TaskStatus status) { return status != TaskStatus::pending && status != TaskStatus::running; }
-
 }  // namespace
 
 std::string_view task_status_name(TaskStatus status) {

@@ -28,6 +28,7 @@ namespace strata::service {
 
 enum class TaskStatus : uint8_t { pending, running, completed, failed, cancelled };
 std::string_view task_status_name(TaskStatus status);
+inline bool has_ended(TaskStatus status) { return status != TaskStatus::pending && status != TaskStatus::running; }
 
 struct TaskInfo {
   // A UUID, unguessable.

@@ -14,11 +14,13 @@ import pytest
 
 from strata_server import REPOSITORY, Server, b64
 
-OPEN = ["/health", "/ready", "/healthz", "/readyz", "/startupz", "/metrics", "/recovery_status", "/openapi.json", "/docs"]
+OPEN = ["/health", "/ready", "/healthz", "/readyz", "/startupz", "/metrics", "/recovery_status", "/openapi.json", "/docs",
+        "/admin/health"]
 
 
 def test_health_has_the_documented_shapes(client):
     assert client.get("/health").json == {"status": "ok", "version": "0.1.0"}
+    assert client.get("/admin/health").json == {"status": "ok"}
     assert client.get("/ready").json == {"ready": True, "collections": 0, "total_vectors": 0}
     assert client.get("/healthz").json == {"status": "alive"}
     ready = client.get("/readyz").json
@@ -96,7 +98,9 @@ def test_metrics(client, base):
     assert after["strata_http_connections"] >= 1 and after["strata_http_requests_in_flight"] >= 1
     assert after["process_resident_memory_bytes"] > 1e6
     # Each family is described once, before its samples.
-    text = client.get("/metrics").body.decode()
+    answer = client.get("/admin/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    text = answer.body.decode()
     families = re.findall(r"^# TYPE (\S+) (?:counter|gauge|histogram)$", text, re.M)
     assert len(families) == len(set(families))
     for name in samples(text):

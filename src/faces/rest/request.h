@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "base/byte_stream.h"
 #include "base/bytes.h"
 #include "base/cancellation.h"
 #include "base/result.h"
@@ -39,13 +40,11 @@ struct Parameter {
 };
 
 // The body of a route whose body kind is `stream`, already unchunked and decompressed.
-class BodyReader {
+class BodyReader : public ByteSource {
  public:
-  virtual ~BodyReader() = default;
-  // Up to into.size() bytes, at least one; 0 at the end, then and forever. Waits by suspending the coroutine.
-  // Errors, final: payload_too_large, request_timeout, invalid_argument (broken framing or compression),
-  // operation_cancelled (the client is gone).
-  virtual Result<size_t> read(std::span<char> into) = 0;
+  // 0 at the end, then and forever. Waits by suspending the coroutine. Errors, final: payload_too_large,
+  // request_timeout, invalid_argument (broken framing or compression), operation_cancelled (the client is gone).
+  Result<size_t> read(std::span<char> into) override = 0;
 };
 
 class Request {

@@ -19,6 +19,10 @@ class DocumentBackups;
 class DocumentIndexes;
 class DocumentQueries;
 class Documents;
+class FileCollector;
+class FileUploads;
+class FileVersions;
+class Files;
 class Log;
 class Objects;
 class Records;
@@ -52,6 +56,10 @@ struct Services {
   service::Vectors* vectors = nullptr;
   service::VectorGraph* vector_graph = nullptr;
   service::VectorMath* vector_math = nullptr;
+  service::Files* files = nullptr;
+  service::FileVersions* file_versions = nullptr;
+  service::FileUploads* file_uploads = nullptr;
+  service::FileCollector* file_collector = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.

@@ -93,6 +93,8 @@ Result<Response> metrics(Services& services, Request&) {
   return response;
 }
 
+Result<Response> admin_health(Services&, Request&) { return Response::json("{\"status\":\"ok\"}"); }
+
 Result<Response> recovery_status(Services& services, Request&) {
   return Response::json(services.system->recovery_json());
 }
@@ -154,6 +156,21 @@ const Route rows[] = {
      .permission = Permission::none,
      .tag = "System",
      .summary = "Metrics as Prometheus text",
+     .response_schema = R"({"type":"string"})",
+     .response_type = "text/plain",
+     .handler = metrics},
+    {.path = "/admin/health",
+     .operation = "getAdminHealth",
+     .permission = Permission::none,
+     .tag = "System",
+     .summary = "Always 200 while the server runs",
+     .response_schema = status_schema,
+     .handler = admin_health},
+    {.path = "/admin/metrics",
+     .operation = "getAdminMetrics",
+     .permission = Permission::read,
+     .tag = "System",
+     .summary = "Metrics as Prometheus text, for those who have a key",
      .response_schema = R"({"type":"string"})",
      .response_type = "text/plain",
      .handler = metrics},

@@ -4,10 +4,15 @@
 
 #include <algorithm>
 
+#include "base/timer.h"
 #include "service/tasks.h"
 
 namespace strata::rest {
 namespace {
+
+// How long an answer waits for a task that was told to end: a second.
+constexpr int cancel_turns = 200;
+constexpr int64_t cancel_turn_us = 5'000;
 
 // Milliseconds since 1970, null for never.
 std::string time_of(int64_t wall_us) { return wall_us == 0 ? "null" : std::to_string(wall_us / 1'000); }
@@ -24,7 +29,8 @@ void append_task(Bytes& body, const service::TaskInfo& task) {
   body += fmt::format(R"(,"progress":{:.4g},"eta_ms":{},"indexed_count":{},"total_count":{},"message":)", progress,
                       task.left_us ? std::to_string(*task.left_us / 1'000) : "null", task.done, task.total);
   append_json_string(body, task.message);
-  body += ",\"error\":";
+  // Tasks end with the process, so none leaves a point to go on from.
+  body += ",\"checkpoint\":null,\"error\":";
   if (task.error.empty()) {
     body += "null}";
     return;
@@ -55,16 +61,22 @@ Result<Response> get_task(Services& services, Request& request) {
 }
 
 Result<Response> cancel_task(Services& services, Request& request) {
-  ASSIGN_OR_RETURN(const service::TaskInfo task, services.tasks->cancel(request.param("id")));
+  ASSIGN_OR_RETURN(service::TaskInfo task, services.tasks->cancel(request.param("id")));
+  // One that runs ends soon; the answer says that it has.
+  for (int turn = 0; turn < cancel_turns && !service::has_ended(task.status); ++turn) {
+    RETURN_IF_ERROR(sleep_us(cancel_turn_us).get());
+    ASSIGN_OR_RETURN(task, services.tasks->find(request.param("id")));
+  }
   return answer_of(task);
 }
 
-#define STRATA_TASK_SCHEMA                                                                                       \
-  R"({"type":"object","properties":{"id":{"type":"string"},"task_type":{"type":"string"},"status":{"type":)"     \
-  R"("string","enum":["pending","running","completed","failed","cancelled"]},"args":{"type":"object"},)"         \
-  R"("created_at":{"type":"integer"},"started_at":{"type":"integer","nullable":true},"completed_at":{"type":)"   \
-  R"("integer","nullable":true},"progress":{"type":"number"},"eta_ms":{"type":"integer","nullable":true},)"      \
-  R"("indexed_count":{"type":"integer"},"total_count":{"type":"integer"},"message":{"type":"string"},"error":{)" \
+#define STRATA_TASK_SCHEMA                                                                                                            \
+  R"({"type":"object","properties":{"id":{"type":"string"},"task_type":{"type":"string"},"status":{"type":)"                          \
+  R"("string","enum":["pending","running","completed","failed","cancelled"]},"args":{"type":"object"},)"                              \
+  R"("created_at":{"type":"integer"},"started_at":{"type":"integer","nullable":true},"completed_at":{"type":)"                        \
+  R"("integer","nullable":true},"progress":{"type":"number"},"eta_ms":{"type":"integer","nullable":true},)"                           \
+  R"("indexed_count":{"type":"integer"},"total_count":{"type":"integer"},"message":{"type":"string"},"checkpoint":{"type":"string",)" \
+  R"("nullable":true},"error":{)"                                                                                                     \
   R"("type":"string","nullable":true}}})"
 
 constexpr Route rows[] = {

@@ -1,0 +1,368 @@
+#include "faces/rest/file_routes.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/parse_number.h"
+#include "base/timer.h"
+#include "faces/rest/byte_range.h"
+#include "faces/rest/file_body.h"
+#include "faces/rest/file_handler.h"
+#include "service/files.h"
+
+namespace strata::rest {
+namespace {
+
+using service::FileKind;
+using service::FileStat;
+using service::OpenedFile;
+
+constexpr uint64_t max_file_bytes = uint64_t{10} << 30;
+constexpr size_t max_glob_bytes = 1'024;
+// Of a listing: what is held before it is sent.
+constexpr size_t piece_bytes = 65'536;
+
+// "" is the root.
+std::string_view path_of(const Request& request, bool at_root) { return at_root ? "/" : request.param("path"); }
+
+Result<Response> put_file(Services& services, Request& request) {
+  ASSIGN_OR_RETURN(const std::string_view fork, written_fork_of(request));
+  const std::string_view path = request.param("path");
+  RETURN_IF_ERROR(check_written_path(path));
+  const std::string_view type = request.header("content-type").value_or("");
+  RETURN_IF_ERROR(check_content_type(type));
+  ASSIGN_OR_RETURN(
+      const FileStat stat,
+      services.files->put(context_of(request),
+                          {.path = path, .content_type = type, .fork = fork, .body = &request.body_reader()}));
+  Bytes body = "{\"path\":";
+  append_json_string(body, stat.path);
+  body += ",\"content_type\":";
+  append_text_or_null(body, stat.content_type);
+  body += fmt::format(R"(,"total_size":{},"created_at":{},"updated_at":{},"hash":"{}"}})", stat.total_size,
+                      stat.created_at_ms, stat.updated_at_ms, hash_hex(stat.hash));
+  return Response::json(std::move(body), 201);
+}
+
+Result<Response> put_symlink(Services& services, Request& request) {
+  ASSIGN_OR_RETURN(const std::string_view fork, written_fork_of(request));
+  const std::string_view path = request.param("path");
+  RETURN_IF_ERROR(check_written_path(path));
+  ASSIGN_OR_RETURN(const std::string target, parse_symlink(request.body()));
+  ASSIGN_OR_RETURN(const FileStat stat,
+                   services.files->put_symlink(context_of(request), {.path = path, .target = target, .fork = fork}));
+  Bytes body = "{\"path\":";
+  append_json_string(body, stat.path);
+  body += ",\"target\":";
+  append_json_string(body, stat.target);
+  body += fmt::format(R"(,"entry_type":{},"created_at":{},"updated_at":{},"hash":"{}"}})", static_cast<int>(stat.kind),
+                      stat.created_at_ms, stat.updated_at_ms, hash_hex(stat.hash));
+  return Response::json(std::move(body), 201);
+}
+
+Result<Response> write_root(Services&, Request&) {
+  return Error(ErrorCode::invalid_argument, "the path is empty: the root is a directory");
+}
+
+Result<Response> delete_at(Services& services, Request& request, bool at_root) {
+  ASSIGN_OR_RETURN(const std::string_view fork, written_fork_of(request));
+  ASSIGN_OR_RETURN(const FileStat removed,
+                   services.files->remove(context_of(request), {.path = path_of(request, at_root), .fork = fork}));
+  const bool is_symlink = removed.kind == FileKind::symlink;
+  Bytes body = "{\"deleted\":true,\"path\":";
+  append_json_string(body, is_symlink ? without_slash(removed.path) : removed.path);
+  body += is_symlink ? ",\"type\":\"symlink\"}" : "}";
+  return Response::json(std::move(body));
+}
+Result<Response> delete_file(Services& services, Request& request) { return delete_at(services, request, false); }
+Result<Response> delete_root(Services& services, Request& request) { return delete_at(services, request, true); }
+
+// Copied with the response, as every std::function: hence what it shares.
+struct ListingStream {
+  // Pages between two turns of other requests on the same thread.
+  static constexpr size_t pages_a_turn = 16;
+
+  std::shared_ptr<service::FileListing> listing;
+  Cancellation& cancellation;
+  // What was read before the head was sent; it begins with the bracket.
+  Bytes piece = "[";
+
+  // Until the piece is full, or all is in it.
+  Result<void> fill(Bytes& out) const {
+    while (!listing->done() && out.size() < piece_bytes) {
+      ASSIGN_OR_RETURN(const std::vector<FileStat> entries, listing->next());
+      for (const FileStat& entry : entries) {
+        if (out.size() > 1 || out.empty()) out.push_back(',');
+        append_file_entry(out, entry);
+      }
+    }
+    return {};
+  }
+  Result<void> operator()(ResponseStream& stream) const {
+    Bytes out = piece;
+    for (size_t pages = 1; !listing->done(); ++pages) {
+      RETURN_IF_ERROR(stream.write(out));
+      if (cancellation.requested()) return ErrorCode::operation_cancelled;
+      // A client that reads as fast as this writes would keep the thread from all others.
+      if (pages % pages_a_turn == 0) RETURN_IF_ERROR(sleep_us(1).get());
+      out.clear();
+      RETURN_IF_ERROR(fill(out));
+    }
+    RETURN_IF_ERROR(stream.write(out));
+    RETURN_IF_ERROR(stream.write("]"));
+    return stream.flush();
+  }
+};
+
+Result<service::ListFilesRequest> listing_of(const Request& request) {
+  service::ListFilesRequest listing{.glob = request.query("glob").value_or(""),
+                                    .after = request.query("after").value_or("")};
+  if (const auto text = request.query("depth")) {
+    const auto depth = parse_number<int64_t>(*text);
+    if (!depth || *depth < -1) return Error(ErrorCode::invalid_argument, "depth must be a number from -1 on");
+    listing.depth = *depth;
+  }
+  if (const auto text = request.query("limit")) {
+    const auto limit = parse_number<uint64_t>(*text);
+    if (!limit) return Error(ErrorCode::invalid_argument, "limit must be a number from 0 on");
+    listing.limit = *limit;
+  }
+  if (listing.glob.size() > max_glob_bytes) {
+    return Error(ErrorCode::invalid_argument, fmt::format("glob has at most {} bytes", max_glob_bytes));
+  }
+  return listing;
+}
+
+Result<Response> list_directory(Services& services, Request& request, const OpenedFile& directory) {
+  ASSIGN_OR_RETURN(const auto asked, listing_of(request));
+  ASSIGN_OR_RETURN(auto found, services.files->list(directory, asked));
+  ListingStream stream{std::make_shared<service::FileListing>(std::move(found)), request.cancellation()};
+  RETURN_IF_ERROR(stream.fill(stream.piece));
+  if (stream.listing->done()) return Response::json(std::move(stream.piece) + "]");
+  return Response::streamed(json_type, std::move(stream));
+}
+
+Response stream_of(const std::shared_ptr<OpenedFile>& opened, uint64_t count) {
+  return Response::streamed(
+      {},
+      [opened](ResponseStream& out) -> Result<void> {
+        for (;;) {
+          ASSIGN_OR_RETURN(const BytesView piece, opened->reader->next());
+          if (piece.empty()) return {};
+          RETURN_IF_ERROR(out.write(piece));
+        }
+      },
+      count);
+}
+
+// The bytes of a file or a chunk, or of the range that is asked for. A reader is absent where HEAD asks.
+Result<Response> answer_bytes(const Request& request, const std::shared_ptr<OpenedFile>& opened) {
+  const uint64_t size = opened->stat.total_size;
+  const std::string tag = hash_hex(opened->stat.hash);
+  std::optional<ByteRange> range;
+  if (const auto header = request.header("range")) {
+    const auto condition = request.header("if-range");
+    if (!condition || (*condition != "*" && lists_tag(*condition, tag, false))) range = parse_byte_range(*header, size);
+  }
+  Response response;
+  if (range && range->count == 0) {
+    response = error_response(ErrorCode::range_not_satisfiable);
+    response.add_header("Content-Range", fmt::format("bytes */{}", size));
+    return response;
+  }
+  if (range) {
+    if (opened->reader) RETURN_IF_ERROR(opened->reader->select(range->first, range->count));
+    response = stream_of(opened, range->count);
+    response.status = 206;
+    response.add_header("Content-Range",
+                        fmt::format("bytes {}-{}/{}", range->first, range->first + range->count - 1, size));
+  } else {
+    response = stream_of(opened, size);
+  }
+  response.add_header("Accept-Ranges", "bytes");
+  const std::string_view type = opened->stat.content_type;
+  response.add_header("Content-Type", type.empty() ? bytes_type : type);
+  return response;
+}
+
+// What was found, by path or by hash, as GET and HEAD answer it.
+Result<Response> answer(Services& services, Request& request, const std::shared_ptr<OpenedFile>& opened) {
+  const FileStat& stat = opened->stat;
+  Response response;
+  if (const auto none_match = request.header("if-none-match");
+      none_match && lists_tag(*none_match, hash_hex(stat.hash), true)) {
+    response.status = 304;
+    response.content_type = {};
+  } else if (stat.kind == FileKind::file || stat.kind == FileKind::chunk) {
+    ASSIGN_OR_RETURN(response, answer_bytes(request, opened));
+  } else if (request.is_head()) {
+    response.content_type = {};
+  } else if (stat.kind == FileKind::symlink) {
+    append_file_entry(response.body, stat);
+  } else {
+    ASSIGN_OR_RETURN(response, list_directory(services, request, *opened));
+  }
+  add_file_headers(response, stat);
+  return response;
+}
+
+Result<Response> get_at(Services& services, Request& request, bool at_root) {
+  ASSIGN_OR_RETURN(const bool no_follow, flag_of(request, "nofollow"));
+  const service::OpenFileRequest asked{.path = path_of(request, at_root),
+                                       .tree = tree_of(request),
+                                       // HEAD tells of a link itself.
+                                       .follow = !no_follow && !request.is_head()};
+  const auto opened = std::make_shared<OpenedFile>();
+  if (request.is_head()) {
+    ASSIGN_OR_RETURN(opened->stat, services.files->stat(context_of(request), asked));
+  } else {
+    ASSIGN_OR_RETURN(*opened, services.files->open(context_of(request), asked));
+  }
+  return answer(services, request, opened);
+}
+Result<Response> get_file(Services& services, Request& request) { return get_at(services, request, false); }
+Result<Response> get_root(Services& services, Request& request) { return get_at(services, request, true); }
+
+Result<Response> get_by_hash(Services& services, Request& request) {
+  const auto opened = std::make_shared<OpenedFile>();
+  ASSIGN_OR_RETURN(*opened, services.files->open_hash(context_of(request), request.param("hash")));
+  ASSIGN_OR_RETURN(Response response, answer(services, request, opened));
+  response.add_header("X-Hash", hash_hex(opened->stat.hash));
+  return response;
+}
+
+#define STRATA_LISTING_PARAMETERS                                                                                   \
+  R"({"name":"depth","in":"query","schema":{"type":"integer","default":0},"description":"Of a directory: 0 its )"   \
+  R"(children, n files and symlinks of n levels more, -1 of all, flat"},)"                                          \
+  R"({"name":"glob","in":"query","schema":{"type":"string"},"description":"Of a directory: *, ?, [abc] on the )"    \
+  R"(name; with a slash on the path from here"},)"                                                                  \
+  R"({"name":"limit","in":"query","schema":{"type":"integer","default":0},"description":"Of a directory: entries )" \
+  R"(at most; 0: all"},)"                                                                                           \
+  R"({"name":"after","in":"query","schema":{"type":"string"},"description":"Of a directory: entries behind this )"  \
+  R"(name, or path from here where depth is not 0"})"
+#define STRATA_BYTES_PARAMETERS                                                                      \
+  R"({"name":"Range","in":"header","schema":{"type":"string"},"description":"One range of bytes"},)" \
+  R"({"name":"If-Range","in":"header","schema":{"type":"string"}},)"                                 \
+  R"({"name":"If-None-Match","in":"header","schema":{"type":"string"}})"
+#define STRATA_GET_PARAMETERS                                                                                         \
+  "[" STRATA_FORK_PARAMETER                                                                                           \
+  R"(,{"name":"snapshot","in":"query","schema":{"type":"string"},"description":"As it was at a snapshot, on a fork )" \
+  R"(or at HEAD; beats version"},)"                                                                                   \
+  R"({"name":"version","in":"query","schema":{"type":"string"},"description":"As it was at this version hash"},)"     \
+  R"({"name":"nofollow","in":"query","schema":{"type":"boolean","default":false},"description":"Of a symlink: )"      \
+  R"(itself, as JSON"},)" STRATA_LISTING_PARAMETERS "," STRATA_BYTES_PARAMETERS "]"
+#define STRATA_PUT_SCHEMA                                                                                             \
+  R"({"type":"object","properties":{"path":{"type":"string"},"content_type":{"type":"string"},"total_size":{"type":)" \
+  R"("integer"},"created_at":{"type":"integer"},"updated_at":{"type":"integer"},"hash":{"type":"string"}}})"
+#define STRATA_SYMLINK_SCHEMA                                                                                   \
+  R"({"type":"object","properties":{"path":{"type":"string"},"target":{"type":"string"},"entry_type":{"type":)" \
+  R"("integer"},"created_at":{"type":"integer"},"updated_at":{"type":"integer"},"hash":{"type":"string"}}})"
+#define STRATA_DELETED_SCHEMA                                                                               \
+  R"({"type":"object","properties":{"deleted":{"type":"boolean"},"path":{"type":"string"},"type":{"type":)" \
+  R"("string","enum":["symlink"]}}})"
+#define STRATA_LISTING_SCHEMA \
+  R"({"type":"array","items":{"type":"object","properties":{)" STRATA_FILE_ENTRY_FIELDS "}}}"
+
+constexpr Route rows[] = {
+    {.path = "/engine/",
+     .also_at = "/engine",
+     .operation = "listRoot",
+     .permission = Permission::read,
+     .timeout_ms = -1,
+     .tag = "Files",
+     .summary = "List the root directory",
+     .parameters = STRATA_GET_PARAMETERS,
+     .response_schema = STRATA_LISTING_SCHEMA,
+     .error_statuses = "[404]",
+     .handler = get_root},
+    {.method = Method::put,
+     .path = "/engine/",
+     .also_at = "/engine",
+     .operation = "putRoot",
+     .permission = Permission::write,
+     .tag = "Files",
+     .summary = "Always 400: a file has a path",
+     .handler = write_root},
+    {.method = Method::delete_,
+     .path = "/engine/",
+     .also_at = "/engine",
+     .operation = "deleteRoot",
+     .permission = Permission::write,
+     .tag = "Files",
+     .summary = "Always 404: the root stays",
+     .error_statuses = "[404]",
+     .handler = delete_root},
+    {.path = "/engine/{path*}",
+     .operation = "getFile",
+     .permission = Permission::read,
+     .timeout_ms = -1,
+     .tag = "Files",
+     .summary = "Read a file, whole or a range, or list a directory, now or at any version",
+     .parameters = STRATA_GET_PARAMETERS,
+     .response_type = bytes_type,
+     .error_statuses = "[404,416]",
+     .handler = get_file},
+    {.method = Method::put,
+     .path = "/engine/{path*}",
+     .operation = "putFile",
+     .permission = Permission::write,
+     .body = BodyKind::stream,
+     .body_limit_bytes = max_file_bytes,
+     .timeout_ms = -1,
+     .tag = "Files",
+     .summary = "Store a file; directories on the way are made",
+     .parameters = "[" STRATA_FORK_PARAMETER "]",
+     .response_schema = STRATA_PUT_SCHEMA,
+     .success_status = 201,
+     .error_statuses = "[404,409]",
+     .handler = put_file},
+    {.method = Method::delete_,
+     .path = "/engine/{path*}",
+     .operation = "deleteFile",
+     .permission = Permission::write,
+     .tag = "Files",
+     .summary = "Delete a file, a symlink (not its target) or an empty directory",
+     .parameters = "[" STRATA_FORK_PARAMETER "]",
+     .response_schema = STRATA_DELETED_SCHEMA,
+     .error_statuses = "[404]",
+     .handler = delete_file},
+    {.path = "/engine/_hash/{hash}",
+     .operation = "getByHash",
+     .permission = Permission::read,
+     .timeout_ms = -1,
+     .tag = "Files",
+     .summary = "The file, chunk, directory or symlink with this hash",
+     .parameters = "[" STRATA_LISTING_PARAMETERS "," STRATA_BYTES_PARAMETERS "]",
+     .response_type = bytes_type,
+     .error_statuses = "[404,416]",
+     .handler = get_by_hash},
+    {.method = Method::post,
+     .path = "/engine-symlink/",
+     .also_at = "/engine-symlink",
+     .operation = "putRootSymlink",
+     .permission = Permission::write,
+     .body = BodyKind::json,
+     .tag = "Files",
+     .summary = "Always 400: a symlink has a path",
+     .handler = write_root},
+    {.method = Method::post,
+     .path = "/engine-symlink/{path*}",
+     .operation = "putSymlink",
+     .permission = Permission::write,
+     .body = BodyKind::json,
+     .tag = "Files",
+     .summary = "Make or replace a symlink; the target need not exist",
+     .parameters = "[" STRATA_FORK_PARAMETER "]",
+     .request_schema = R"({"type":"object","required":["target"],"properties":{"target":{"type":"string"}}})",
+     .response_schema = STRATA_SYMLINK_SCHEMA,
+     .success_status = 201,
+     .error_statuses = "[404,409]",
+     .handler = put_symlink},
+};
+
+}  // namespace
+
+std::span<const Route> file_routes() { return rows; }
+
+}  // namespace strata::rest
