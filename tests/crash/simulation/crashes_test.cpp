@@ -5,6 +5,7 @@
 
 #include "crash/simulation/ledger.h"
 #include "crash/simulation/records_workload.h"
+#include "crash/simulation/vectors_workload.h"
 
 namespace strata::crash {
 namespace {
@@ -40,6 +41,15 @@ TEST(CrashesOfRecords, ObjectsAreWholeAndTheLogIsTheState) {
   options.power_cuts = times(40, 1'000);
   options.kills = times(20, 500);
   run(records, options, "records");
+}
+
+TEST(CrashesOfVectors, KeysLogAndSearchesAgree) {
+  VectorsWorkload vectors;
+  CrashOptions options;
+  options.seed = 4;
+  options.power_cuts = times(40, 1'000);
+  options.kills = times(20, 500);
+  run(vectors, options, "vectors");
 }
 
 }  // namespace
