@@ -13,6 +13,7 @@ import crash_loop
 import load
 import onlookers
 import power_cut
+import vector_load
 
 
 def client_with(*effects_and_acks):
@@ -29,6 +30,8 @@ def client_with(*effects_and_acks):
 def seen(client, **values):
     answer = {key: None for key in client.keys()}
     for key in answer:
+        if key[0] == "vec":
+            continue
         answer[key] = values.get(key[1].split("-", 1)[1].replace("-", "_"))
     return answer
 
@@ -119,6 +122,45 @@ def test_a_transaction_is_there_in_whole_or_not_at_all():
                 check(client, **values)
         else:
             check(client, **values)
+
+
+def vector(client, *values):
+    return {"values": list(values), "metadata": {"client": client}}
+
+
+def result(id, score, client):
+    return {"id": id, "score": score, "metadata": {"client": client}}
+
+
+@pytest.mark.parametrize("results, right", [
+    ([result(1, 0.0, 0), result(2, 5.0, 1)], True),
+    ([result(1, 0.0, 0)], False),
+    ([result(1, 0.0, 0), result(2, 5.0, 1), result(3, 6.0, 1)], False),  # back from the dead
+    ([result(1, 0.0, 0), result(2, 4.0, 1)], False),  # by old values
+    ([result(1, 0.0, 0), result(2, 5.0, 0)], False),
+    ([result(2, 5.0, 1), result(1, 0.0, 0)], False),
+    ([result(1, 0.0, 0), result(1, 0.0, 0), result(2, 5.0, 1)], False),
+])
+def test_a_search_that_shows_something_else_is_found(results, right):
+    held = {1: vector(0, 0.0, 0.0), 2: vector(1, 3.0, 4.0)}
+    if right:
+        vector_load.check_results(results, held, [0.0, 0.0])
+    else:
+        with pytest.raises(AssertionError, match="does not show"):
+            vector_load.check_results(results, held, [0.0, 0.0])
+
+
+def test_what_is_written_of_vectors_fits_what_is_there():
+    client = load.Client(3, random.Random(1))
+    kinds = set()
+    for _ in range(300):
+        before = {key: client.model.get(key) for key in vector_load.keys(client)}
+        method, path, body, effects = vector_load.next_write(client)
+        kinds.add((method, path.rsplit("/", 1)[1] if method == "POST" else ""))
+        for key in effects:
+            assert (before[key] is None) == (method == "POST")
+        client.model.update(effects)
+    assert kinds == {("POST", "snapshot"), ("POST", "bulk"), ("POST", "vectors"), ("PUT", ""), ("DELETE", "")}
 
 
 def log_line(lsn, *operations):

@@ -26,6 +26,11 @@ POINTS = {
     "while an old blob file is removed": ("unlink", "after", ".blob", 2),
     "while the store's format is written": ("write", "half", "STRATA-FORMAT", 1),
     "after the store's format has its name": ("rename", "after", "STRATA-FORMAT", 1),
+    "while an image's graph is written": ("write", "half", ".index", 6),
+    "after an image's graph is synced": ("sync", "after", ".index", 2),
+    "while an image's rest is written": ("write", "half", ".view", 2),
+    "before an image's rest is synced": ("sync", "before", ".view", 2),
+    "after an image's rest is synced, before it has its name": ("sync", "after", ".view", 2),
 }
 
 

@@ -12,12 +12,14 @@ import socket
 import time
 import zlib
 
+import vector_load
+
 KV_KEYS, GROUPS, GROUP_KEYS, ROWS, COLUMNS, LOBS = 8, 2, 8, 3, 4, 3
 LARGEST_LOB = 400_000
 
 
 class Operation:
-    """One write; effects: {key: value or None}, a key being ("kv", name), ("row", name) or ("lob", name). What must be
+    """One write; effects: {key: value or None}, a key being ("kv", name), ("row", name), ("lob", name) or ("vec", id). What must be
     sent before it, in this order, changes nothing by itself: (method, path, body) of each, TXN standing for the id that
     the first of them answers."""
 
@@ -66,7 +68,8 @@ class Client:
         names = ["c%d-k%d" % (self.number, i) for i in range(KV_KEYS)]
         names += ["c%d-g%d-%d" % (self.number, g, i) for g in range(GROUPS) for i in range(GROUP_KEYS)]
         rows = [("row", "c%d-r%d" % (self.number, i)) for i in range(ROWS)]
-        return [("kv", name) for name in names] + rows + [("lob", self.lob_name(i)) for i in range(LOBS)]
+        lobs = [("lob", self.lob_name(i)) for i in range(LOBS)]
+        return [("kv", name) for name in names] + rows + lobs + vector_load.keys(self)
 
     def lob_name(self, number):
         return "c%d-l%d" % (self.number, number)
@@ -77,8 +80,10 @@ class Client:
     def next_operation(self):
         self.sequence += 1
         draw = self.random.random()
-        if draw < 0.50:
+        if draw < 0.35:
             operation = self.put(2_000)
+        elif draw < 0.50:
+            operation = Operation(*vector_load.next_write(self))
         elif draw < 0.53:
             operation = self.put(700_000)  # many chunks: a value is torn if one of them is missing
         elif draw < 0.60:
@@ -169,7 +174,8 @@ class Connection:
         payload = body or b""
         if isinstance(body, dict):
             payload = json.dumps(body, separators=(",", ":")).encode()
-        head = "%s /api/v1/default%s HTTP/1.1\r\nHost: crash\r\nContent-Length: %d\r\n\r\n" % (method, path, len(payload))
+        base = "/api/v1" if path.startswith(vector_load.COLLECTION) else "/api/v1/default"
+        head = "%s %s%s HTTP/1.1\r\nHost: crash\r\nContent-Length: %d\r\n\r\n" % (method, base, path, len(payload))
         self.out = head.encode() + payload
         self.flush()
 
@@ -291,6 +297,8 @@ def write_until_killed(port, clients, kill_at, kill):
             operation.acknowledged_at = time.monotonic()
         elif operation.txn is None:
             operation.txn = json.loads(body)["txnId"]
+        if operation.path.endswith("/bulk") and json.loads(body)["errors"]:
+            raise AssertionError("%s: %s" % (operation.path, body[:200]))
 
     loop.run(begin, finished, kill_at, kill)
 
@@ -305,7 +313,8 @@ def read_all(port, clients, connections=16):
         if not waiting:
             return False
         asked[index] = waiting.pop()
-        connection.begin("GET", "/%s/%s" % asked[index], None)
+        key = asked[index]
+        connection.begin("GET", vector_load.path(key) if key[0] == "vec" else "/%s/%s" % key, None)
         return True
 
     def finished(index, status, body):
@@ -315,6 +324,8 @@ def read_all(port, clients, connections=16):
         seen[key] = None
         if status == 200 and key[0] == "lob":
             seen[key] = lob_of(body)
+        elif status == 200 and key[0] == "vec":
+            seen[key] = vector_load.seen(body)
         elif status == 200:
             seen[key] = json.loads(body)["value" if key[0] == "kv" else "columns"]
 
