@@ -37,6 +37,10 @@ if(STRATA_LINKER)
   add_link_options(--ld-path=${STRATA_LINKER})
 endif()
 
+# Half of the time of a sanitizer build went into reading the same headers. ./x turns it on; without it a file says for
+# itself what it needs, so it is off where a build is not for a whole tree (and one build of CI, the release, stays so).
+option(STRATA_PRECOMPILE "Precompile headers" OFF)
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})

@@ -1,7 +1,24 @@
-# strata_library(name DEPENDS targets...): a static library from the folder's *.cpp but main.cpp, and a test program
-# <name>_test from its *_test.cpp, registered with ctest case by case.
+set(strata_standard_headers algorithm array atomic chrono condition_variable cstdint cstring deque functional list map
+    memory mutex optional set span string string_view thread unordered_map utility variant vector fmt/format.h)
+
+# Where precompiling is on: the standard library's headers and others, written as after #include <.
+function(strata_precompile name)
+  if(NOT STRATA_PRECOMPILE)
+    return()
+  endif()
+  set(headers ${strata_standard_headers} ${ARGN})
+  list(TRANSFORM headers PREPEND "<")
+  list(TRANSFORM headers APPEND ">")
+  target_precompile_headers(${name} PRIVATE ${headers})
+  # The same bytes from the same headers, so that ccache knows it again.
+  target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+endfunction()
+
+# strata_library(name DEPENDS targets... [PRECOMPILE headers...]): a static library from the folder's *.cpp but main.cpp,
+# and a test program <name>_test from its *_test.cpp, registered with ctest case by case. PRECOMPILE: what most of its
+# files include and takes long to read.
 function(strata_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;TEST_DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;TEST_DEPENDS;PRECOMPILE")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cpp$")
@@ -9,8 +26,17 @@ function(strata_library name)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
+  # Below a handful of files precompiling costs what it saves.
+  list(LENGTH sources count)
+  if(count GREATER 4)
+    strata_precompile(${name} ${arg_PRECOMPILE})
+  endif()
   if(tests)
     strata_test(${name}_test SOURCES ${tests} DEPENDS ${name} ${arg_TEST_DEPENDS})
+    list(LENGTH tests count)
+    if(count GREATER 4)
+      strata_precompile(${name}_test gtest/gtest.h gmock/gmock.h ${arg_PRECOMPILE})
+    endif()
   endif()
 endfunction()
 
