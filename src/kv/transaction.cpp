@@ -188,9 +188,9 @@ Future<int64_t> Transaction::get_approximate_size() const {
   return static_cast<int64_t>(state_->size_bytes);
 }
 
-bool Transaction::exceeds_size_limit() const {
+bool Transaction::has_room_for(size_t bytes) const {
   std::lock_guard lock(state_->mutex);
-  return state_->size_bytes > state_->options.size_limit_bytes;
+  return state_->size_bytes + bytes <= state_->options.size_limit_bytes;
 }
 
 Result<void> Transaction::set_read_version(Version version) {

@@ -185,8 +185,8 @@ class Transaction : public ReadTransaction {
   Future<Bytes> get_versionstamp();
   // Bytes so far, mutations and conflict ranges.
   Future<int64_t> get_approximate_size() const;
-  // A commit would be transaction_too_large: nothing more need be added.
-  bool exceeds_size_limit() const;
+  // Else a commit with so many bytes more would be transaction_too_large.
+  bool has_room_for(size_t bytes) const;
 
   Result<void> set_read_version(Version version);
   // `value` as the C API passes it: integers 8-byte little-endian.

@@ -162,6 +162,32 @@ TEST_F(DocumentIndexesTest, ADocumentOfTooManyWordsStopsNoOtherIndex) {
   EXPECT_EQ(count(R"({"match":"words","field":"t"})", true), 51u);
 }
 
+// Words by which a fulltext index fills a transaction: removing them must not take more of it.
+TEST_F(DocumentIndexesTest, WhatJustFitsATransactionCanBeRemoved) {
+  ASSERT_TRUE(make("t", "ft", "t", "fulltext").ok());
+  ASSERT_TRUE(indexes_.build_all().ok());
+  Bytes json;
+  TableBatch insert{.table = "t"};
+  int words = 10'000;
+  for (bool fits = false; !fits; words -= 100) {
+    json = R"({"t":")";
+    for (int i = 0; i < words; ++i) json += fmt::format("{}w ", i);
+    json += "\"}";
+    insert.inserts.assign(1, {"large", json});
+    fits = documents_.batch({}, std::span(&insert, 1)).ok();
+  }
+  ASSERT_GT(words, 5'000);
+  EXPECT_EQ(count(R"({"match":"77w","field":"t"})", true), 1u);
+  TableBatch remove{.table = "t"};
+  remove.deletes.push_back("large");
+  EXPECT_TRUE(documents_.batch({}, std::span(&remove, 1)).ok());
+  EXPECT_EQ(count(R"({"match":"77w","field":"t"})", true), 0u);
+  // Nothing else is left of it: what comes then is scored as if it had not been there.
+  put("t", {{"a", R"({"t":"77w 78w"})"}, {"b", R"({"t":"78w"})"}});
+  EXPECT_EQ(count(R"({"match":"77w","field":"t"})", true), 1u);
+  EXPECT_EQ(count(R"({"match":"78w","field":"t"})", true), 2u);
+}
+
 TEST_F(DocumentIndexesTest, AWriteThatTheBuildOvertakesClearsWhatTheBuildMade) {
   fill("t", 10);
   ASSERT_TRUE(make("t", "n", "n", "number").ok());

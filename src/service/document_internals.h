@@ -81,7 +81,8 @@ inline void read_what_is_stored(kv::Transaction& transaction) {
 // What the engine says of a transaction that is too large, in words about the request.
 inline Error too_large_for(const kv::Limits& limits) {
   return Error(ErrorCode::transaction_too_large,
-               fmt::format("the request writes more than the {} bytes that fit one transaction: send it in parts",
+               fmt::format("the request writes more than the {} bytes that fit one transaction, entries of indexes "
+                           "included: send it in parts",
                            limits.transaction_bytes));
 }
 

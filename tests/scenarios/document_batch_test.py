@@ -175,7 +175,7 @@ def test_more_than_a_transaction_takes(client, table, commit_limit):
     answer = client.post(f"{table.path}/batch", body)
     assert answer.status == 413
     if len(body) <= 64 << 20:
-        assert answer.json == {"error": f"the request writes more than the {commit_limit} bytes that fit one transaction: send it in parts"}
+        assert answer.json == {"error": f"the request writes more than the {commit_limit} bytes that fit one transaction, entries of indexes included: send it in parts"}
     many = client.post(f"{table.path}/batch", {"inserts": {f"k{number}": {} for number in range(600_000)}})
     assert many.status == 413 and "send it in parts" in many.json["error"]
     assert table.keys(limit=1) == []

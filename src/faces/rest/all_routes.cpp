@@ -4,6 +4,7 @@
 #include "faces/rest/document_backup_routes.h"
 #include "faces/rest/document_query_routes.h"
 #include "faces/rest/document_routes.h"
+#include "faces/rest/document_table_routes.h"
 #include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
@@ -29,7 +30,8 @@ std::vector<std::span<const Route>> all_routes() {
       backup_routes(),       //
       object_routes(),       //
       transaction_routes(),  //
-      document_routes(),     //
+      document_table_routes(),
+      document_routes(),
       document_query_routes(),
       document_backup_routes(),
       vector_collection_routes(),

@@ -5,21 +5,10 @@
 #include <cmath>
 
 #include "faces/rest/document_query_body.h"
-#include "faces/rest/namespace_handler.h"
-#include "service/documents.h"
+#include "faces/rest/table_handler.h"
 
 namespace strata::rest {
 namespace {
-
-// That the table does not exist is said first, also of a request that is wrong otherwise.
-template <Handler handler>
-Result<Response> on_table(Services& services, Request& request) {
-  Result<Response> result = handler(services, request);
-  if (!result.ok() && http_status(result.error().code()) == 400) {
-    RETURN_IF_ERROR(services.documents->require_table(context_of(request), request.param("tableName")));
-  }
-  return result;
-}
 
 // JSON has no infinities; a sum may become one.
 std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }

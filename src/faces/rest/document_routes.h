@@ -1,4 +1,4 @@
-// The operations on documents: tables, batches, optimistic transactions, merge, scan and lookup.
+// The operations on documents: batches, optimistic transactions, merge, scan and lookup.
 #pragma once
 
 #include <span>

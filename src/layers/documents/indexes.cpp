@@ -31,12 +31,12 @@ kv::Transaction& without_conflict(kv::Transaction& transaction) {
 }
 
 // Two's complement: adding -1 takes one away.
-void add(kv::Transaction& transaction, BytesView key, int64_t delta) {
+void add(kv::Transaction& transaction, BytesView key, int64_t delta, bool keeps_zero = false) {
   if (delta == 0) return;
   Bytes operand;
   append_le64(operand, static_cast<uint64_t>(delta));
   without_conflict(transaction).mutate(kv::MutationType::add, key, operand);
-  if (delta > 0) return;
+  if (delta > 0 || keeps_zero) return;
   // Counters of terms that nobody uses any more would stay for ever.
   without_conflict(transaction).mutate(kv::MutationType::compare_and_clear, key, Bytes(8, '\0'));
 }
@@ -71,7 +71,7 @@ Result<std::vector<Contribution>> contributions(std::span<const IndexDefinition>
 
 // Millions of words would else be gathered first and refused then.
 Result<void> require_room(const kv::Transaction& transaction) {
-  if (transaction.exceeds_size_limit()) return ErrorCode::transaction_too_large;
+  if (!transaction.has_room_for(0)) return ErrorCode::transaction_too_large;
   return {};
 }
 
@@ -94,12 +94,25 @@ Result<void> update_entries(kv::Transaction& transaction, BytesView prefix, Byte
   return {};
 }
 
+// Of a transaction, to take this out of the index and to look whether counters are zero.
+size_t removal_bytes(BytesView prefix, BytesView key, const TextTerms& text) {
+  constexpr size_t mutations = 3;
+  size_t bytes = 0;
+  for (const Bytes& term : text.terms) {
+    bytes += mutations * (prefix.size() + 1 + term.size() + sizeof(kv::Mutation)) + key.size() + 2 * sizeof(uint64_t);
+  }
+  return bytes;
+}
+
 Result<void> update_fulltext(kv::Transaction& transaction, const Bytes& prefix, BytesView key, const TextTerms& before,
                              const TextTerms& after) {
   const Bytes mark = below(prefix, 'k', key);
   ASSIGN_OR_RETURN(const auto marked, transaction.get(mark).get());
   const TextTerms none;
   const TextTerms& old = marked ? before : none;
+  // What just fitted a transaction is to be removed by one: then for no more than it was written, and counters that
+  // become zero stay until somebody else's do.
+  const bool keeps_zeros = !transaction.has_room_for(removal_bytes(prefix, key, old));
   const auto change = [&](const Bytes& term, bool there) {
     const Bytes posting = below(prefix, 't', term).append(key);
     if (there) {
@@ -107,7 +120,7 @@ Result<void> update_fulltext(kv::Transaction& transaction, const Bytes& prefix, 
     } else {
       without_conflict(transaction).clear(posting);
     }
-    add(transaction, below(prefix, 'd', term), there ? 1 : -1);
+    add(transaction, below(prefix, 'd', term), there ? 1 : -1, keeps_zeros);
   };
   size_t i = 0;
   size_t j = 0;
