@@ -31,6 +31,9 @@ target_link_libraries(stemmer INTERFACE ${STEMMER_LIBRARY})
 find_library(ROARING_LIBRARY roaring REQUIRED)
 add_library(roaring INTERFACE IMPORTED)
 target_link_libraries(roaring INTERFACE ${ROARING_LIBRARY})
+find_library(MAGIC_LIBRARY magic REQUIRED)
+add_library(magic INTERFACE IMPORTED)
+target_link_libraries(magic INTERFACE ${MAGIC_LIBRARY})
 
 # BLAKE3 is packaged as the sources that a Rust crate compiles: C, and assembly for x86-64.
 file(GLOB blake3_directories /usr/share/cargo/registry/blake3-*/c)

@@ -9,7 +9,8 @@
 // Errors:        corruption; what the engine says.
 #pragma once
 
-#include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "service/file_system.h"
 
@@ -17,6 +18,11 @@ namespace strata::service {
 
 class FileReader {
  public:
+  // hash: of the record.
+  FileReader(FileSystem& system, const Hash& hash, archive::FileRecord record, FilePins::Pin pin);
+  // Of a chunk by itself.
+  FileReader(FileSystem& system, const Hash& chunk, uint64_t size, FilePins::Pin pin);
+
   uint64_t size() const { return size_; }
   // What is read from now on; all of it unless this is called. first + count <= size().
   Result<void> select(uint64_t first, uint64_t count);
@@ -24,7 +30,25 @@ class FileReader {
   Result<BytesView> next();
 
  private:
-  uint64_t size_ = 0;
+  // Of all chunks but the last, where they are not all full.
+  Result<void> find_sizes();
+  void ask(size_t chunk);
+  Result<Bytes> fetch(size_t chunk);
+
+  FileSystem& system_;
+  const std::optional<Hash> record_;
+  const std::vector<Hash> chunks_;
+  const uint64_t size_;
+  const FilePins::Pin pin_;
+  std::vector<uint32_t> sizes_;
+  size_t next_chunk_ = 0;
+  uint64_t skip_ = 0;  // of its bytes
+  uint64_t left_;
+  Bytes current_;
+  // The next chunk, asked for ahead.
+  std::optional<kv::Transaction> asker_;
+  std::optional<Future<std::optional<Bytes>>> ahead_;
+  size_t ahead_chunk_ = 0;
 };
 
 }  // namespace strata::service

@@ -1,13 +1,24 @@
 // FileSystem: what all services of versioned files share.
 //
-// Purpose:       one cache of directory nodes, one table of pins and one writer a branch for a store.
+// Purpose:       one cache of directory nodes, one table of pins and one writer a branch for a store; how a tree is
+//                found and read.
 // Ownership:     borrows the database and the clock, which outlive it; outlives its services, readers and listings.
 // Thread safety: any thread.
+// Invariants:    there is at most one writer of a branch at a time.
 #pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
 
 #include "base/clock.h"
 #include "kv/database.h"
+#include "layers/files/entries.h"
 #include "service/file_pins.h"
+#include "service/run.h"
 
 namespace strata::service {
 
@@ -19,19 +30,47 @@ struct FileSystemOptions {
   uint64_t max_file_bytes = uint64_t{10} << 30;
 };
 
+class FileWriter;
+
 class FileSystem {
  public:
   FileSystem(const kv::Database& database, const FileSystemOptions& options);
   ~FileSystem();
+  FileSystem(const FileSystem&) = delete;
+  FileSystem& operator=(const FileSystem&) = delete;
 
   const kv::Database& database() const { return database_; }
   const FileSystemOptions& options() const { return options_; }
+  Clock& clock() const { return *options_.clock; }
+  int64_t now_ms() const { return options_.clock->wall_us() / 1000; }
+  files::NodeCache& cache() const { return cache_; }
   FilePins& pins() const { return *pins_; }
 
+  // Of the branch, whether there is one or not; it is there as long as somebody holds it.
+  std::shared_ptr<FileWriter> writer(std::string_view branch);
+
+  // body: const files::EntryReader& -> Result<T>; sees one version, may be called more than once.
+  template <class Body>
+  auto read(const Context& context, Body body) const -> std::invoke_result_t<Body&, const files::EntryReader&> {
+    return run_transaction(database_, context, clock(), options_.durability, [&](kv::Transaction& transaction) {
+      return body(files::EntryReader(transaction.snapshot(), cache_));
+    });
+  }
+
+  // Files known to have full chunks but for the last one, by the hash of their records.
+  bool is_regular(const Hash& file_record) const;
+  void set_regular(const Hash& file_record);
+
  private:
+  static constexpr size_t max_regular = 65'536;
+
   const kv::Database& database_;
   const FileSystemOptions options_;
+  mutable files::NodeCache cache_;
   const std::shared_ptr<FilePins> pins_ = std::make_shared<FilePins>();
+  mutable std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<FileWriter>, std::less<>> writers_;
+  std::unordered_set<Hash, HashHasher> regular_;
 };
 
 }  // namespace strata::service

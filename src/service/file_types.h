@@ -14,6 +14,8 @@
 
 namespace strata::service {
 
+inline constexpr size_t max_content_type_bytes = 1'024;
+
 // The numbers that listings and archives show.
 enum class FileKind : uint8_t { chunk = 1, file = 2, directory = 3, symlink = 8 };
 

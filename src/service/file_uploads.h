@@ -49,6 +49,8 @@ class FileUploads {
                                        std::string_view fork = {});
 
  private:
+  Result<std::string> content_type_of(const Context& context, std::span<const Hash> chunks) const;
+
   FileSystem& system_;
 };
 

@@ -29,6 +29,8 @@ struct PutFileRequest {
   std::string_view fork = {};
   // Read to its end.
   ByteSource* body = nullptr;
+  // What its sender says it has; a hint.
+  std::optional<uint64_t> expected_bytes = std::nullopt;
 };
 struct PutSymlinkRequest {
   std::string_view path;
@@ -55,17 +57,6 @@ struct OpenedFile {
   FilePins::Pin pin;
 };
 
-struct ListFilesRequest {
-  // 0: the directory's children. More, or -1 for all: files and symlinks of so many levels more, flat.
-  int64_t depth = 0;
-  // *, ?, [abc] on the name; one with a slash is matched with the path below the directory. Empty: everything.
-  std::string_view glob = {};
-  // Of entries; 0: no limit.
-  uint64_t limit = 0;
-  // Behind this name, or path below the directory where depth is not 0.
-  std::string_view after = {};
-};
-
 class Files {
  public:
   explicit Files(FileSystem& system);
@@ -89,6 +80,8 @@ class Files {
   Result<FileListing> list(const OpenedFile& opened, const ListFilesRequest& request);
 
  private:
+  Result<void> check_place(const Context& context, std::string_view path, std::string_view fork);
+
   FileSystem& system_;
 };
 

@@ -1,0 +1,194 @@
+#include "service/files.h"
+
+#include <fmt/format.h>
+
+#include "layers/files/path.h"
+#include "service/content_type.h"
+#include "service/file_operations.h"
+#include "service/file_stream.h"
+#include "service/file_trees.h"
+#include "service/file_writer.h"
+
+namespace strata::service {
+namespace {
+
+using archive::EntryKind;
+using archive::file_chunk_bytes;
+
+// Of a body whose size nobody told.
+constexpr size_t first_buffer_bytes = 16'384;
+
+// A path that something can be put at.
+Result<std::string> path_below_root(std::string_view path) {
+  ASSIGN_OR_RETURN(std::string canonical, files::canonical_path(path));
+  if (canonical == "/") return Error(ErrorCode::invalid_argument, "the path is empty: this is the root directory");
+  return canonical;
+}
+
+// The first chunk of a body; all of the body where it is less than one.
+Result<Bytes> read_first(const PutFileRequest& request) {
+  const uint64_t expected = request.expected_bytes.value_or(first_buffer_bytes - 1);
+  Bytes first(std::min<uint64_t>(expected + 1, file_chunk_bytes), '\0');
+  size_t size = 0;
+  for (;;) {
+    ASSIGN_OR_RETURN(size, read_full(*request.body, first, size));
+    if (size < first.size() || size == file_chunk_bytes) break;
+    first.resize(std::min(2 * size, file_chunk_bytes));
+  }
+  first.resize(size);
+  return first;
+}
+
+}  // namespace
+
+Files::Files(FileSystem& system) : system_(system) {}
+
+// What put() would say at its end, before any more bytes come.
+Result<void> Files::check_place(const Context& context, std::string_view path, std::string_view fork) {
+  return system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
+    ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(reader, {.fork = fork}));
+    for (std::string_view at = path; at != "/"; at = files::parent_path(at)) {
+      ASSIGN_OR_RETURN(const auto found, files::find_path(reader, tree.root, at));
+      if (!found) continue;
+      if ((found->kind == EntryKind::directory) == (at.size() < path.size())) return {};
+      return Error(ErrorCode::already_exists, printable(at) + (at == path ? " is a directory" : " is no directory"));
+    }
+    return {};
+  });
+}
+
+Result<FileStat> Files::put(const Context& context, const PutFileRequest& request) {
+  PutFile operation;
+  ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  ASSIGN_OR_RETURN(Bytes first, read_first(request));
+  if (request.content_type.size() > max_content_type_bytes) {
+    return Error(ErrorCode::invalid_argument, "the content type is too long");
+  }
+  operation.content_type = request.content_type.empty() ? detect_content_type(first) : request.content_type;
+  const auto writer = system_.writer(request.fork);
+  if (first.size() < file_chunk_bytes) {
+    if (first.size() > system_.options().max_file_bytes) {
+      return Error(ErrorCode::payload_too_large,
+                   fmt::format("a file has at most {} bytes", system_.options().max_file_bytes));
+    }
+    operation.total_size = first.size();
+    if (!first.empty()) {
+      operation.small = ChunkPacker(operation.content_type).make(std::move(first));
+      operation.chunks = {operation.small->hash};
+    }
+    RETURN_IF_ERROR(writer->submit(context, operation));
+    return std::move(operation.stat);
+  }
+  RETURN_IF_ERROR(check_place(context, operation.path, request.fork));
+  FileStream stream(system_, operation.content_type);
+  Result<void> done = stream.write(std::move(first), *request.body);
+  if (done.ok()) {
+    operation.chunks = stream.chunks();
+    operation.total_size = stream.total_size();
+    operation.session = stream.session();
+    done = writer->submit(context, operation);
+  }
+  if (!done.ok()) {
+    stream.abandon();
+    return done.error();
+  }
+  return std::move(operation.stat);
+}
+
+Result<FileStat> Files::put_symlink(const Context& context, const PutSymlinkRequest& request) {
+  PutSymlink operation;
+  ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  RETURN_IF_ERROR(validate_target(request.target));
+  operation.target = request.target;
+  RETURN_IF_ERROR(system_.writer(request.fork)->submit(context, operation));
+  return std::move(operation.stat);
+}
+
+Result<FileStat> Files::remove(const Context& context, const RemoveFileRequest& request) {
+  RemovePath operation;
+  ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  RETURN_IF_ERROR(system_.writer(request.fork)->submit(context, operation));
+  return std::move(operation.stat);
+}
+
+Result<OpenedFile> Files::open(const Context& context, const OpenFileRequest& request) {
+  ASSIGN_OR_RETURN(const std::string path, files::canonical_path(request.path));
+  const FilePins::Pin ticket = system_.pins().enter();
+  OpenedFile opened;
+  archive::FileRecord record;
+  RETURN_IF_ERROR(system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
+    ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(reader, request.tree));
+    ASSIGN_OR_RETURN(auto found, find_file(reader, tree, path, request.follow));
+    if (!found) return no_such_file(path);
+    opened.stat = *std::move(found);
+    if (opened.stat.kind == FileKind::file) {
+      ASSIGN_OR_RETURN(record, reader.file_record(opened.stat.hash));
+    }
+    return {};
+  }));
+  opened.pin = system_.pins().pin(opened.stat.kind, opened.stat.hash);
+  if (opened.stat.kind == FileKind::file) {
+    opened.reader = std::make_unique<FileReader>(system_, opened.stat.hash, std::move(record), opened.pin);
+  }
+  return opened;
+}
+
+Result<FileStat> Files::stat(const Context& context, const OpenFileRequest& request) {
+  ASSIGN_OR_RETURN(const std::string path, files::canonical_path(request.path));
+  // Nothing that the look-up needs goes while it runs.
+  const FilePins::Pin ticket = system_.pins().enter();
+  return system_.read(context, [&](const files::EntryReader& reader) -> Result<FileStat> {
+    ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(reader, request.tree));
+    ASSIGN_OR_RETURN(auto found, find_file(reader, tree, path, request.follow));
+    if (!found) return no_such_file(path);
+    return *std::move(found);
+  });
+}
+
+Result<OpenedFile> Files::open_hash(const Context& context, std::string_view digits) {
+  const std::optional<Hash> hash = parse_hash_hex(digits);
+  if (!hash) return Error(ErrorCode::invalid_argument, "a hash is 64 hexadecimal digits");
+  const FilePins::Pin ticket = system_.pins().enter();
+  OpenedFile opened;
+  archive::FileRecord record;
+  RETURN_IF_ERROR(system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
+    ASSIGN_OR_RETURN(const auto row, reader.row(*hash));
+    opened.stat = {.kind = row ? static_cast<FileKind>(row->kind) : FileKind::chunk, .path = {}, .hash = *hash};
+    const Error missing(ErrorCode::not_found, fmt::format("hash not found: {}", digits));
+    if (!row) return missing;
+    if (row->kind == EntryKind::file) {
+      ASSIGN_OR_RETURN(record, reader.file_record(*hash));
+      opened.stat = stat_of(record, *hash);
+    } else if (row->kind == EntryKind::symlink) {
+      ASSIGN_OR_RETURN(archive::SymlinkRecord link, reader.symlink(*hash));
+      opened.stat.path = std::move(link.path);
+      opened.stat.target = std::move(link.target);
+      opened.stat.created_at_ms = link.created_at_ms;
+      opened.stat.updated_at_ms = link.updated_at_ms;
+    } else if (row->kind == EntryKind::directory) {
+      // A node below the root of a large directory is nothing that has a name.
+      ASSIGN_OR_RETURN(const auto node, reader.node(*hash));
+      if (archive::content_hash(EntryKind::directory, *node) != *hash) return missing;
+      opened.stat.path = "/";
+    } else {
+      opened.stat.total_size = row->raw_size;
+    }
+    return {};
+  }));
+  opened.pin = system_.pins().pin(opened.stat.kind, *hash);
+  if (opened.stat.kind == FileKind::file) {
+    opened.reader = std::make_unique<FileReader>(system_, *hash, std::move(record), opened.pin);
+  } else if (opened.stat.kind == FileKind::chunk) {
+    opened.reader = std::make_unique<FileReader>(system_, *hash, opened.stat.total_size, opened.pin);
+  }
+  return opened;
+}
+
+Result<FileListing> Files::list(const OpenedFile& opened, const ListFilesRequest& request) {
+  if (opened.stat.kind != FileKind::directory) {
+    return Error(ErrorCode::invalid_argument, fmt::format("{} is no directory", printable(opened.stat.path)));
+  }
+  return FileListing(system_, opened.stat, request, opened.pin);
+}
+
+}  // namespace strata::service
