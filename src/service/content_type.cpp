@@ -2,6 +2,10 @@
 
 #include <magic.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "base/log.h"
 
 namespace strata::service {
@@ -37,7 +41,66 @@ class Magic {
   magic_t cookie_;
 };
 
+constexpr auto types_of_endings = std::to_array<std::pair<std::string_view, const char*>>({
+    {"avi", "video/x-msvideo"},
+    {"bin", unknown},
+    {"bmp", "image/bmp"},
+    {"bz2", "application/x-bzip2"},
+    {"c", "text/x-c"},
+    {"cc", "text/x-c++"},
+    {"cpp", "text/x-c++"},
+    {"css", "text/css"},
+    {"csv", "text/csv"},
+    {"gif", "image/gif"},
+    {"go", "text/x-go"},
+    {"gz", "application/gzip"},
+    {"h", "text/x-c"},
+    {"hpp", "text/x-c++"},
+    {"html", "text/html"},
+    {"ico", "image/vnd.microsoft.icon"},
+    {"java", "text/x-java"},
+    {"jpeg", "image/jpeg"},
+    {"jpg", "image/jpeg"},
+    {"js", "text/javascript"},
+    {"json", "application/json"},
+    {"md", "text/markdown"},
+    {"mkv", "video/x-matroska"},
+    {"mp3", "audio/mpeg"},
+    {"mp4", "video/mp4"},
+    {"pdf", "application/pdf"},
+    {"png", "image/png"},
+    {"py", "text/x-python"},
+    {"rs", "text/x-rust"},
+    {"sh", "text/x-shellscript"},
+    {"svg", "image/svg+xml"},
+    {"tar", "application/x-tar"},
+    {"toml", "application/toml"},
+    {"ts", "text/x-typescript"},
+    {"txt", "text/plain"},
+    {"wasm", "application/wasm"},
+    {"webp", "image/webp"},
+    {"woff2", "font/woff2"},
+    {"xml", "application/xml"},
+    {"xz", "application/x-xz"},
+    {"yaml", "application/yaml"},
+    {"yml", "application/yaml"},
+    {"zip", "application/zip"},
+    {"zst", "application/zstd"},
+});
+static_assert(std::ranges::is_sorted(types_of_endings, {}, &std::pair<std::string_view, const char*>::first));
+
 }  // namespace
+
+std::string content_type_of_file(std::string_view name, BytesView first) {
+  const size_t dot = name.rfind('.');
+  if (dot != std::string_view::npos) {
+    const std::string_view ending = name.substr(dot + 1);
+    const auto found =
+        std::ranges::lower_bound(types_of_endings, ending, {}, &std::pair<std::string_view, const char*>::first);
+    if (found != types_of_endings.end() && found->first == ending) return found->second;
+  }
+  return detect_content_type(first);
+}
 
 std::string detect_content_type(BytesView first) {
   if (first.empty()) return unknown;
