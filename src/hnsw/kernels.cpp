@@ -137,17 +137,18 @@ Encoded encode_of(const float* values, const float* center, float factor, size_t
     const float magnitude = std::fabs(values[i] * factor - center[i]);
     largest = magnitude > largest ? magnitude : largest;
   }
-  // A difference may be infinite, and the inverse of a tiny one: neither may meet a zero, which would be no number.
+  // A difference may be infinite, which may not meet a zero: that would be no number.
   constexpr float most = std::numeric_limits<float>::max();
   largest = largest < most ? largest : most;
   Encoded encoded;
   encoded.scale = largest / 127.0f;
-  const float quotient = largest > 0 ? 127.0f / largest : 0.0f;
-  const float inverse = quotient < most ? quotient : most;
+  // The inverse of a tiny one is not a float: it is raised by a power of two first.
+  const float raise = largest < 0x1p-100f ? 0x1p60f : 1.0f;
+  const float inverse = largest > 0 ? 127.0f / (largest * raise) : 0.0f;
   int32_t sum = 0;
   int32_t squares = 0;
   for (size_t i = 0; i < n; ++i) {
-    const float scaled = (values[i] * factor - center[i]) * inverse;
+    const float scaled = (values[i] * factor - center[i]) * raise * inverse;
     const float rounded = scaled + (scaled < 0 ? -0.5f : 0.5f);
     // In this order what is no number is a bound too.
     const int32_t whole = static_cast<int32_t>(rounded > -127.0f ? (rounded < 127.0f ? rounded : 127.0f) : -127.0f);

@@ -5,8 +5,7 @@
 // Ownership:     borrow.
 // Thread safety: pure functions; what they read must not be written meanwhile.
 // Invariants:    a code is `bytes` unsigned bytes (value + 128, a multiple of code_alignment, the padding 128), then
-// two
-//                floats: its scale and its term.
+//                two floats: its scale and its term.
 #pragma once
 
 #include <cstddef>

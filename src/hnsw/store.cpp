@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "hnsw/distance.h"
 
@@ -12,6 +11,8 @@ namespace strata::hnsw {
 namespace {
 
 constexpr size_t alignment = 64;
+// Below it a square has lost digits.
+constexpr float least_square = 1e-30f;
 
 // Codes of different vectors must share one scale for L1; theirs have one each.
 bool has_codes(const Options& options) {
@@ -19,16 +20,6 @@ bool has_codes(const Options& options) {
 }
 
 size_t round_up(size_t value, size_t to) { return (value + to - 1) / to * to; }
-
-float inverse_length(const float* values, size_t dimension) {
-  const float square = -score(Metric::dot_product, values, values, dimension);
-  if (square > 1e-30f && square < 1e37f) return 1 / std::sqrt(square);
-  double exact = 0;
-  for (size_t i = 0; i < dimension; ++i) exact += double{values[i]} * values[i];
-  // The inverse of a length below 3e-39 is not a float any more.
-  constexpr double most = std::numeric_limits<float>::max();
-  return exact > 0 ? static_cast<float>(std::min(1 / std::sqrt(exact), most)) : 0.0f;
-}
 
 float square_of(const Encoded& encoded) { return encoded.scale * encoded.scale * static_cast<float>(encoded.squares); }
 
@@ -78,12 +69,26 @@ void Store::finish(float scale, int32_t sum, float square, Query& query) const {
   query.code_.term_factor = is_dot ? -1.0f : 1.0f;
 }
 
+Encoded Store::encode_row(const float* values, int8_t* codes) const {
+  if (metric_ != Metric::cosine) return encode(values, center_.data(), 1, dimension_, codes);
+  const float square = -score(Metric::dot_product, values, values, dimension_);
+  if (square > least_square && square < 1e37f) {
+    return encode(values, center_.data(), 1 / std::sqrt(square), dimension_, codes);
+  }
+  // The square, or the inverse of the length, is not a float, or one of few digits.
+  double exact = 0;
+  for (size_t i = 0; i < dimension_; ++i) exact += double{values[i]} * values[i];
+  const double inverse = exact > 0 ? 1 / std::sqrt(exact) : 0;
+  std::vector<float> direction(dimension_);
+  for (size_t i = 0; i < dimension_; ++i) direction[i] = static_cast<float>(values[i] * inverse);
+  return encode(direction.data(), center_.data(), 1, dimension_, codes);
+}
+
 void Store::prepare(const float* values, Query& query) const {
   query.row_ = values;
   if (!coded_) return;
   int8_t* codes = room_for_codes(query);
-  const float factor = metric_ == Metric::cosine ? inverse_length(values, dimension_) : 1.0f;
-  const Encoded encoded = encode(values, center_.data(), factor, dimension_, codes);
+  const Encoded encoded = encode_row(values, codes);
   finish(encoded.scale, encoded.sum, square_of(encoded), query);
   query.code_.codes = codes;
 }
@@ -111,9 +116,8 @@ void Store::write(uint32_t slot, const float* values) {
 void Store::write_code(uint32_t slot) {
   const float* values = row(slot);
   auto* stored = reinterpret_cast<uint8_t*>(codes_.at(slot));
-  const float factor = metric_ == Metric::cosine ? inverse_length(values, dimension_) : 1.0f;
   std::memset(stored + dimension_, 0, code_bytes_ - dimension_);
-  const Encoded encoded = encode(values, center_.data(), factor, dimension_, reinterpret_cast<int8_t*>(stored));
+  const Encoded encoded = encode_row(values, reinterpret_cast<int8_t*>(stored));
   for (size_t i = 0; i < code_bytes_; ++i) stored[i] ^= 0x80;
   float term = 0;
   if (metric_ != Metric::dot_product) term = square_of(encoded);
@@ -125,6 +129,9 @@ void Store::write_code(uint32_t slot) {
   raise(max_square_, square_of(encoded));
 }
 
+// Of sums of products, against the squares of the lengths: sums run in 16 lanes at least.
+float Store::relative_rounding() const { return 4e-6f + 4e-9f * static_cast<float>(dimension_); }
+
 std::optional<Store::Slack> Store::slack(const Query& query) const {
   // A value is at most half a step away from its code's.
   constexpr float half_step = 0.5001f;
@@ -133,13 +140,21 @@ std::optional<Store::Slack> Store::slack(const Query& query) const {
   const float square = max_square_.load(std::memory_order_relaxed);
   if (!coded_ || !(square < greatest) || !(query.square_ < greatest)) return std::nullopt;
   const float root = std::sqrt(static_cast<float>(dimension_));
+  // What the last digit of a float below 1e-38 is worth: of a scale, 127 times, and of a product of scales, 127 * 127
+  // times for each dimension.
+  constexpr float of_scale = 1e-43f;
+  constexpr float of_product = 4e-41f;
   Slack slack;
-  slack.rounding = 4e-6f * (square + query.square_);
-  const float of_code = half_step * scale * root;
-  const float of_query = half_step * query.scale_ * root;
+  slack.rounding = relative_rounding() * (square + query.square_) + of_product * static_cast<float>(dimension_);
+  const float of_code = (half_step * scale + of_scale) * root;
+  const float of_query = (half_step * query.scale_ + of_scale) * root;
   slack.error = of_code + of_query;
   if (metric_ == Metric::dot_product) {
-    slack.error = std::sqrt(query.square_) * of_code + std::sqrt(square) * of_query + of_code * of_query;
+    // Squares of small lengths are not floats: then what the scale allows.
+    const auto length = [root](float of_square, float of_scale) {
+      return of_square > least_square ? std::sqrt(of_square) : 128 * of_scale * root;
+    };
+    slack.error = length(query.square_, query.scale_) * of_code + length(square, scale) * of_query + of_code * of_query;
   }
   return slack;
 }
@@ -157,7 +172,7 @@ std::optional<float> Store::cut_of_score(const Query& query, float score) const 
   if (!slack_of) return std::nullopt;
   if (metric_ == Metric::dot_product) return score + slack_of->error + slack_of->rounding;
   // Of points at length 1 the squared distance is twice the score.
-  const float length = metric_ == Metric::cosine ? std::sqrt(std::max(0.0f, 2 * score + 4e-6f)) : score;
+  const float length = metric_ == Metric::cosine ? std::sqrt(std::max(0.0f, 2 * (score + relative_rounding()))) : score;
   const float most = length + slack_of->error;
   return most < 0 ? -1.0f : most * most + slack_of->rounding;
 }

@@ -80,6 +80,9 @@ class Store {
     float rounding = 0;  // of a distance as it is computed
   };
   std::optional<Slack> slack(const Query& query) const;
+  float relative_rounding() const;
+  // Of the vector, or of its direction.
+  Encoded encode_row(const float* values, int8_t* codes) const;
   int8_t* room_for_codes(Query& query) const;
   void finish(float scale, int32_t sum, float square, Query& query) const;
 

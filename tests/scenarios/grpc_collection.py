@@ -20,7 +20,8 @@ def bulk_root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(bulk_root):
-    with Server("--bulk-root", str(bulk_root)) as server:
+    # Within the limits of a FoundationDB cluster; the same of HTTP runs with both (conftest.py).
+    with Server("--limits", "foundationdb", "--bulk-root", str(bulk_root)) as server:
         yield server
         assert server.stop() == 0, server.log()
 
