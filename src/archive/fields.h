@@ -8,15 +8,20 @@
 #pragma once
 
 #include "base/assert.h"
+#include "base/blake3.h"
 #include "base/bytes.h"
 
 namespace strata::archive {
 
+inline void append_le16(Bytes& out, uint16_t value) {
+  out.push_back(static_cast<char>(value & 0xFF));
+  out.push_back(static_cast<char>(value >> 8));
+}
+
 // At most 65,535 bytes; more is a bug.
 inline void append_sized16(Bytes& out, BytesView bytes) {
   STRATA_ASSERT(bytes.size() <= UINT16_MAX);
-  out.push_back(static_cast<char>(bytes.size() & 0xFF));
-  out.push_back(static_cast<char>(bytes.size() >> 8));
+  append_le16(out, static_cast<uint16_t>(bytes.size()));
   out.append(bytes);
 }
 
@@ -47,6 +52,11 @@ class Fields {
     const BytesView bytes = take(1);
     return ok_ ? static_cast<uint8_t>(bytes[0]) : 0;
   }
+  uint16_t take16() {
+    const BytesView bytes = take(2);
+    if (!ok_) return 0;
+    return static_cast<uint16_t>(static_cast<uint8_t>(bytes[0]) | static_cast<uint8_t>(bytes[1]) << 8);
+  }
   uint32_t take32() {
     const BytesView bytes = take(4);
     return ok_ ? read_le32(bytes) : 0;
@@ -56,13 +66,16 @@ class Fields {
     return ok_ ? read_le64(bytes) : 0;
   }
   BytesView take_sized16() {
-    const BytesView size = take(2);
-    if (!ok_) return {};
-    return take(static_cast<uint8_t>(size[0]) | static_cast<size_t>(static_cast<uint8_t>(size[1])) << 8);
+    const uint16_t size = take16();
+    return take(size);
   }
   BytesView take_sized32() {
     const uint32_t size = take32();
     return take(size);
+  }
+  Hash take_hash() {
+    const BytesView bytes = take(sizeof(Hash));
+    return ok_ ? hash_of(bytes) : Hash{};
   }
 
  private:

@@ -12,21 +12,6 @@ void append_ms(Bytes& out, int64_t ms) { append_le64(out, static_cast<uint64_t>(
 
 int64_t take_ms(Fields& fields) { return static_cast<int64_t>(fields.take64()); }
 
-void append_le16(Bytes& out, size_t value) {
-  out.push_back(static_cast<char>(value & 0xFF));
-  out.push_back(static_cast<char>(value >> 8));
-}
-
-size_t take16(Fields& fields) {
-  const size_t low = fields.take8();
-  return low | static_cast<size_t>(fields.take8()) << 8;
-}
-
-Hash take_hash(Fields& fields) {
-  const BytesView bytes = fields.take(sizeof(Hash));
-  return fields.ok() ? hash_of(bytes) : Hash{};
-}
-
 void append_named_root(Bytes& out, const SnapshotRecord& record) {
   append_sized16(out, record.name);
   out.append(bytes_of(record.root));
@@ -36,7 +21,7 @@ void append_named_root(Bytes& out, const SnapshotRecord& record) {
 SnapshotRecord take_named_root(Fields& fields) {
   SnapshotRecord record;
   record.name = fields.take_sized16();
-  record.root = take_hash(fields);
+  record.root = fields.take_hash();
   record.created_at_ms = take_ms(fields);
   return record;
 }
@@ -121,7 +106,7 @@ std::optional<ChildEntry> decode_child(BytesView bytes) {
   Fields fields(bytes);
   ChildEntry child;
   child.kind = static_cast<EntryKind>(fields.take8());
-  child.hash = take_hash(fields);
+  child.hash = fields.take_hash();
   child.size = fields.take64();
   child.created_at_ms = take_ms(fields);
   child.updated_at_ms = take_ms(fields);
@@ -165,7 +150,7 @@ std::optional<std::vector<ChildEntry>> decode_children(BytesView bytes) {
   if (form_of_node(bytes) == NodeForm::leaf) {
     Fields fields(bytes);
     fields.take8();
-    if (take16(fields) != children.size()) return std::nullopt;
+    if (fields.take16() != children.size()) return std::nullopt;
   }
   return children;
 }
@@ -179,7 +164,7 @@ Bytes encode_flat(const std::vector<ChildEntry>& children) {
 Bytes encode_leaf(const std::vector<ChildEntry>& children) {
   STRATA_ASSERT(children.size() <= max_leaf_children);
   Bytes out(1, static_cast<char>(NodeForm::leaf));
-  append_le16(out, children.size());
+  append_le16(out, static_cast<uint16_t>(children.size()));
   for (const ChildEntry& child : children) append_child(out, child);
   return out;
 }
@@ -187,7 +172,7 @@ Bytes encode_leaf(const std::vector<ChildEntry>& children) {
 Bytes encode_internal(const std::vector<NodeChild>& children) {
   STRATA_ASSERT(!children.empty() && children.size() <= max_node_children);
   Bytes out(1, static_cast<char>(NodeForm::internal));
-  append_le16(out, children.size() - 1);
+  append_le16(out, static_cast<uint16_t>(children.size() - 1));
   for (size_t i = 1; i < children.size(); ++i) append_sized16(out, children[i].first_name);
   for (const NodeChild& child : children) out.append(bytes_of(child.hash));
   return out;
@@ -197,12 +182,12 @@ std::optional<std::vector<NodeChild>> decode_internal(BytesView bytes) {
   if (form_of_node(bytes) != NodeForm::internal) return std::nullopt;
   Fields fields(bytes);
   fields.take8();
-  const size_t keys = take16(fields);
+  const size_t keys = fields.take16();
   // Each key and each hash takes bytes that must be there: no count is worth more than what follows it.
   if (!fields.ok() || keys * (2 + sizeof(Hash)) > bytes.size()) return std::nullopt;
   std::vector<NodeChild> children(keys + 1);
   for (size_t i = 1; i <= keys; ++i) children[i].first_name = fields.take_sized16();
-  for (NodeChild& child : children) child.hash = take_hash(fields);
+  for (NodeChild& child : children) child.hash = fields.take_hash();
   if (!fields.all()) return std::nullopt;
   return children;
 }

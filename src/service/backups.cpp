@@ -25,11 +25,6 @@ BackupPlace place_of(const LogEnd& end) {
 
 }  // namespace
 
-SnapshotStream::~SnapshotStream() {
-  stop_->set();
-  pipe_->close();
-}
-
 // One namespace on its way into one file.
 struct Backups::Copy {
   Copy(Backups& owner, std::string_view its_name, ByteSink& sink, const StopFlag& its_stop)
@@ -159,7 +154,7 @@ Result<Snapshot> Backups::back_up_snapshot(const Context& context, const Snapsho
   });
 }
 
-Result<std::shared_ptr<SnapshotStream>> Backups::stream_snapshot(const Context& context, std::string_view name_space) {
+Result<std::shared_ptr<JobStream>> Backups::stream_snapshot(const Context& context, std::string_view name_space) {
   RETURN_IF_ERROR(log_.status(context, name_space));
   auto pipe = std::make_shared<BytesPipe>();
   auto stop = std::make_shared<StopFlag>();
@@ -169,7 +164,7 @@ Result<std::shared_ptr<SnapshotStream>> Backups::stream_snapshot(const Context& 
     const Result<Snapshot> copied = copy_namespace(name, *pipe, *stop);
     pipe->finish(copied.ok() ? Result<void>() : Result<void>(copied.error()));
   }));
-  return std::make_shared<SnapshotStream>(std::move(pipe), std::move(stop));
+  return std::make_shared<JobStream>(std::move(pipe), std::move(stop));
 }
 
 Result<std::vector<LogBackup>> Backups::back_up_log(const Context& context, const LogBackupRequest& request,

@@ -19,6 +19,7 @@
 #include "service/backup_files.h"
 #include "service/bytes_pipe.h"
 #include "service/context.h"
+#include "service/job_stream.h"
 #include "service/log.h"
 #include "service/long_jobs.h"
 
@@ -54,23 +55,6 @@ struct Snapshot {
   records::BackupPlace place;
 };
 
-// A snapshot on its way to a request; ends the copying when it dies.
-class SnapshotStream {
- public:
-  SnapshotStream(std::shared_ptr<BytesPipe> pipe, std::shared_ptr<StopFlag> stop)
-      : pipe_(std::move(pipe)), stop_(std::move(stop)) {}
-  ~SnapshotStream();
-  SnapshotStream(const SnapshotStream&) = delete;
-  SnapshotStream& operator=(const SnapshotStream&) = delete;
-
-  // The next bytes; none: the end.
-  Result<Bytes> read() { return pipe_->read().get(); }
-
- private:
-  const std::shared_ptr<BytesPipe> pipe_;
-  const std::shared_ptr<StopFlag> stop_;
-};
-
 class Backups {
  public:
   Backups(const kv::Database& database, Log& log, Objects& objects, const BackupsOptions& options);
@@ -84,7 +68,7 @@ class Backups {
   Result<Snapshot> back_up_snapshot(const Context& context, const SnapshotRequest& request,
                                     std::shared_ptr<StopFlag> stop);
   // The same bytes as a stream. What can be wrong at once is told at once.
-  Result<std::shared_ptr<SnapshotStream>> stream_snapshot(const Context& context, std::string_view name_space);
+  Result<std::shared_ptr<JobStream>> stream_snapshot(const Context& context, std::string_view name_space);
   void stop() { jobs_.stop(); }
 
  private:

@@ -19,6 +19,7 @@ class DocumentBackups;
 class DocumentIndexes;
 class DocumentQueries;
 class Documents;
+class FileArchives;
 class FileCollector;
 class FileUploads;
 class FileVersions;
@@ -60,6 +61,7 @@ struct Services {
   service::FileVersions* file_versions = nullptr;
   service::FileUploads* file_uploads = nullptr;
   service::FileCollector* file_collector = nullptr;
+  service::FileArchives* file_archives = nullptr;
   // Absent: a server that cannot follow, as in tests.
   service::Replica* replica = nullptr;
   // The OpenAPI document of all tables; set by the dispatcher, which generates it.

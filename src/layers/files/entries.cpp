@@ -141,6 +141,11 @@ Future<std::optional<Bytes>> EntryReader::get_first_part(EntryKind kind, const H
 }
 
 Result<Bytes> EntryReader::finish(EntryKind kind, const Hash& hash, BytesView first_part) const {
+  ASSIGN_OR_RETURN(PackedEntry entry, finish_packed(kind, hash, first_part));
+  return unpack(entry.compression, std::move(entry.stored), entry.raw_size);
+}
+
+Result<PackedEntry> EntryReader::finish_packed(EntryKind kind, const Hash& hash, BytesView first_part) const {
   ASSIGN_OR_RETURN(const StoredEntry entry, decode_first_part(first_part));
   std::vector<Future<std::optional<Bytes>>> parts;
   const Bytes key = entry_data_key(kind, hash);
@@ -156,7 +161,7 @@ Result<Bytes> EntryReader::finish(EntryKind kind, const Hash& hash, BytesView fi
     stored.append(*more);
   }
   if (stored.size() != entry.stored_size) return malformed("the size of the parts of", hash);
-  return unpack(entry.compression, std::move(stored), entry.raw_size);
+  return PackedEntry{entry.compression, entry.raw_size, std::move(stored)};
 }
 
 Result<std::shared_ptr<const Bytes>> EntryReader::cached(EntryKind kind, const Hash& hash) const {

@@ -90,6 +90,13 @@ class NodeCache {
   std::unique_ptr<Shard[]> shards_;
 };
 
+// All of an entry, as it is stored.
+struct PackedEntry {
+  Compression compression = Compression::none;
+  uint32_t raw_size = 0;
+  Bytes stored;
+};
+
 class EntryReader {
  public:
   EntryReader(kv::ReadTransaction transaction, NodeCache& cache)
@@ -100,6 +107,7 @@ class EntryReader {
   // The same in two steps, so that several are under way at once.
   Future<std::optional<Bytes>> get_first_part(EntryKind kind, const Hash& hash) const;
   Result<Bytes> finish(EntryKind kind, const Hash& hash, BytesView first_part) const;
+  Result<PackedEntry> finish_packed(EntryKind kind, const Hash& hash, BytesView first_part) const;
 
   // A directory or a node of one, through the cache. not_found: it was collected.
   Result<std::shared_ptr<const Bytes>> node(const Hash& hash) const;
