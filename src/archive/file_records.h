@@ -77,6 +77,9 @@ void append_child(Bytes& out, const ChildEntry& child);
 struct ChildView {
   std::string_view name;
   BytesView bytes;
+  // For those who need no more.
+  EntryKind kind() const { return static_cast<EntryKind>(bytes[0]); }
+  Hash hash() const { return hash_of(bytes.substr(1)); }
 };
 std::optional<ChildView> take_child(BytesView& rest);
 std::optional<ChildEntry> decode_child(BytesView bytes);

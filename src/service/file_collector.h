@@ -2,17 +2,20 @@
 //
 // Purpose:       mark and sweep over the entries of versioned files: HEAD, forks, snapshots, imported versions and what
 //                is being read or uploaded stay; the rest goes.
-// Ownership:     borrows the FileSystem; owns the thread that takes up an interrupted collection.
+// Ownership:     borrows the FileSystem; owns the threads of collect() and of what is taken up at open().
 // Thread safety: any thread.
 // Invariants:    nothing reachable is ever removed. One collection at a time. One that was interrupted, by a crash too,
-//                goes on where it stopped: at open(), or with the next collect().
+//                goes on where it stopped: at open(), or with the next run().
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "base/result.h"
+#include "layers/files/collect.h"
 #include "service/context.h"
 #include "service/file_system.h"
+#include "service/long_jobs.h"
 #include "service/tasks.h"
 
 namespace strata::service {
@@ -27,23 +30,51 @@ struct CollectAnswer {
   bool dry_run = false;
 };
 
+// Of a transaction: some milliseconds each, so that writers wait for none.
+struct FileCollectorOptions {
+  size_t nodes = 1'000;
+  size_t files = 5'000;
+  size_t swept = 10'000;
+  size_t removed = 1'000;
+};
+
 class FileCollector {
  public:
-  explicit FileCollector(FileSystem& system);
-  ~FileCollector();
+  explicit FileCollector(FileSystem& system, const FileCollectorOptions& options = {})
+      : system_(system), options_(options) {}
+  ~FileCollector() { stop(); }
+  FileCollector(const FileCollector&) = delete;
+  FileCollector& operator=(const FileCollector&) = delete;
 
   // Before requests are served: takes up an interrupted collection, in the background.
   Result<void> open();
+  // Those that run end soon and go on after the next open().
   void stop();
 
   // On the calling thread, which it holds: a task's function calls this. Tells how far it is and ends soon when it is
-  // cancelled. dry_run: counts what would go. conflict: another one runs, or an import does.
+  // cancelled; what is left is garbage of the next one. dry_run: counts what would go. conflict: another one runs, or
+  // an import does.
   Result<CollectAnswer> run(TaskProgress& progress, bool dry_run);
   // The same on a thread of its own; a coroutine waits without holding its thread.
   Result<CollectAnswer> collect(const Context& context, bool dry_run);
 
+  // Called between its transactions: a test does something then.
+  void between_steps(std::function<void()> function) { between_steps_ = std::move(function); }
+
  private:
+  Result<files::CollectionState> begin();
+  Result<void> set_state(const files::CollectionState& state);
+  Result<void> clear_rows();
+  Result<void> mark(files::Marker& marker, TaskProgress& progress, CollectAnswer& answer);
+  Result<void> sweep(files::CollectionState& state, const files::Marker& marker, TaskProgress& progress,
+                     CollectAnswer& answer);
+  Result<void> check(TaskProgress& progress);
+
   FileSystem& system_;
+  const FileCollectorOptions options_;
+  std::function<void()> between_steps_;
+  std::atomic<bool> stopping_{false};
+  LongJobs jobs_;
 };
 
 }  // namespace strata::service
