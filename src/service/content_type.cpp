@@ -1,6 +1,7 @@
 #include "service/content_type.h"
 
 #include <magic.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <array>
@@ -99,7 +100,12 @@ std::string content_type_of_file(std::string_view name, BytesView first) {
         std::ranges::lower_bound(types_of_endings, ending, {}, &std::pair<std::string_view, const char*>::first);
     if (found != types_of_endings.end() && found->first == ending) return found->second;
   }
-  return detect_content_type(first);
+  BytesView looked_at = first.substr(0, looked_at_bytes);
+  // Where it is cut a character may be.
+  while (looked_at.size() < first.size() && !looked_at.empty() && looked_at.back() < 0) looked_at.remove_suffix(1);
+  const bool text =
+      looked_at.find('\0') == BytesView::npos && simdjson::validate_utf8(looked_at.data(), looked_at.size());
+  return text && !first.empty() ? "text/plain" : unknown;
 }
 
 std::string detect_content_type(BytesView first) {

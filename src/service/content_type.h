@@ -13,8 +13,8 @@ namespace strata::service {
 
 // `first`: what there is of the beginning; no more than the first 4 KiB are looked at.
 std::string detect_content_type(BytesView first);
-// The same for a file that has a name: by its ending where that is a common one, which costs nothing and knows kinds of
-// text that bytes do not tell.
+// Of a file that has a name: by its ending where that is a common one, else text or not. For many files at once:
+// libmagic takes 0.4 ms for one, which was 40 % of the time of an import.
 std::string content_type_of_file(std::string_view name, BytesView first);
 
 }  // namespace strata::service

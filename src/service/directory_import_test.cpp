@@ -56,6 +56,16 @@ TEST_F(DirectoryImportTest, EveryFileIsThereAsItIs) {
   for (const auto& [name, content] : contents) EXPECT_TRUE(taken(get("/target/" + name)) == content) << name;
   EXPECT_EQ(taken(get("/target/many/link")), "<p>");
   EXPECT_EQ(taken(files_.stat({}, {.path = "/target/a/page.html"})).content_type, "text/html");
+  // Without an ending that says it: text or not, also where the part that is looked at ends within a character.
+  Bytes long_text;
+  while (long_text.size() < 10'000) long_text += "xä";
+  write("README", long_text);
+  write("tool", BytesView("\x7f"
+                          "ELF\0",
+                          5));
+  import();
+  EXPECT_EQ(taken(files_.stat({}, {.path = "/README"})).content_type, "text/plain");
+  EXPECT_EQ(taken(files_.stat({}, {.path = "/tool"})).content_type, "application/octet-stream");
 }
 
 TEST_F(DirectoryImportTest, WhatHasNotChangedIsNotReadAgain) {
