@@ -13,6 +13,7 @@
 
 #include "app/config_file.h"
 #include "app/engine_metrics.h"
+#include "app/file_services.h"
 #include "app/grpc_door.h"
 #include "app/log_metrics.h"
 #include "app/service_manager.h"
@@ -114,6 +115,7 @@ class Program {
   std::unique_ptr<service::Vectors> vectors_;
   std::unique_ptr<service::VectorGraph> vector_graph_;
   std::unique_ptr<service::VectorMath> vector_math_;
+  std::unique_ptr<FileServices> files_;
   std::unique_ptr<service::Replica> replica_;
   service::Tasks tasks_;
   rest::Services services_;
@@ -184,6 +186,7 @@ void Program::make_services() {
           .root = settings_.backup_root.empty() ? settings_.database + "/backups" : settings_.backup_root,
           .on_restored = [this] { document_indexes_->wake(); }});
   make_vectors(durability);
+  files_ = std::make_unique<FileServices>(*database_, durability);
   service::ReplicaOptions replica{.durability = durability,
                                   .segment_bytes = static_cast<uint64_t>(settings_.log_segment_bytes)};
   replica.leader = {.url = settings_.follow, .api_key = settings_.follow_key, .ca_file = settings_.follow_ca};
@@ -256,6 +259,7 @@ Result<void> Program::serve() {
   services_.vectors = vectors_.get();
   services_.vector_graph = vector_graph_.get();
   services_.vector_math = vector_math_.get();
+  files_->add_to(services_);
   services_.replica = replica_.get();
   services_.tasks = &tasks_;
 

@@ -12,18 +12,25 @@
 
 #include "layers/files/tree.h"
 #include "layers/files/versions.h"
+#include "service/file_system.h"
 
 namespace strata::service {
 
 class FileBatch {
  public:
-  FileBatch(files::EntryWriter& entries, const files::Branch& branch, int64_t now_ms)
-      : entries_(entries), branch_(branch), now_ms_(now_ms), tree_(entries, branch.root, now_ms) {}
+  FileBatch(FileSystem& system, files::EntryWriter& entries, const files::Branch& branch)
+      : system_(system),
+        entries_(entries),
+        branch_(branch),
+        now_ms_(system.now_ms()),
+        tree_(entries, branch.root, now_ms_) {}
 
   files::EntryWriter& entries() { return entries_; }
   kv::Transaction& transaction() { return entries_.writes(); }
   files::TreeEdit& tree() { return tree_; }
   int64_t now_ms() const { return now_ms_; }
+  // Of a snapshot or fork that is made.
+  int64_t new_version_ms() { return system_.new_version_ms(); }
   const files::Branch& branch() const { return branch_; }
 
   // What the tree is so far. Nothing before can be undone from here on: for operations that are alone in their group.
@@ -50,6 +57,7 @@ class FileBatch {
   void drop_notes() { notes_.clear(); }
 
  private:
+  FileSystem& system_;
   files::EntryWriter& entries_;
   const files::Branch branch_;
   const int64_t now_ms_;

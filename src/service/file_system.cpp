@@ -1,5 +1,7 @@
 #include "service/file_system.h"
 
+#include <algorithm>
+
 #include "service/file_writer.h"
 
 namespace strata::service {
@@ -8,6 +10,11 @@ FileSystem::FileSystem(const kv::Database& database, const FileSystemOptions& op
     : database_(database), options_(options), cache_(options.node_cache_bytes) {}
 
 FileSystem::~FileSystem() = default;
+
+int64_t FileSystem::new_version_ms() {
+  std::lock_guard lock(mutex_);
+  return last_version_ms_ = std::max(now_ms(), last_version_ms_ + 1);
+}
 
 std::shared_ptr<FileWriter> FileSystem::writer(std::string_view branch) {
   std::lock_guard lock(mutex_);

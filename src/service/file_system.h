@@ -43,6 +43,8 @@ class FileSystem {
   const FileSystemOptions& options() const { return options_; }
   Clock& clock() const { return *options_.clock; }
   int64_t now_ms() const { return options_.clock->wall_us() / 1000; }
+  // When a snapshot or fork is made: each later than the one before, so that lists of them have one order.
+  int64_t new_version_ms();
   files::NodeCache& cache() const { return cache_; }
   FilePins& pins() const { return *pins_; }
 
@@ -69,6 +71,7 @@ class FileSystem {
   mutable files::NodeCache cache_;
   const std::shared_ptr<FilePins> pins_ = std::make_shared<FilePins>();
   mutable std::mutex mutex_;
+  int64_t last_version_ms_ = 0;
   std::map<std::string, std::weak_ptr<FileWriter>, std::less<>> writers_;
   std::unordered_set<Hash, HashHasher> regular_;
 };

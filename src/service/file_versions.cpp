@@ -84,7 +84,7 @@ std::string_view file_change_name(FileChangeType type) {
   return "";
 }
 
-Result<SnapshotInfo> FileVersions::make_snapshot(const Context& context, const SnapshotRequest& request) {
+Result<SnapshotInfo> FileVersions::make_snapshot(const Context& context, const MakeSnapshotRequest& request) {
   RETURN_IF_ERROR(files::validate_version_name(request.name));
   if (request.metadata.size() > max_snapshot_metadata_bytes) {
     return Error(ErrorCode::invalid_argument,

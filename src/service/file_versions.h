@@ -30,7 +30,7 @@ struct ForkInfo {
   int64_t created_at_ms = 0;
 };
 
-struct SnapshotRequest {
+struct MakeSnapshotRequest {
   std::string_view name;
   // A JSON object that the caller has checked; at most max_snapshot_metadata_bytes.
   std::string_view metadata = "{}";
@@ -70,7 +70,7 @@ class FileVersions {
   explicit FileVersions(FileSystem& system) : system_(system) {}
 
   // already_exists.
-  Result<SnapshotInfo> make_snapshot(const Context& context, const SnapshotRequest& request);
+  Result<SnapshotInfo> make_snapshot(const Context& context, const MakeSnapshotRequest& request);
   // Oldest first.
   Result<std::vector<SnapshotInfo>> snapshots(const Context& context);
   // The branch shows the snapshot from now on; fork: empty is HEAD.

@@ -123,7 +123,7 @@ Result<void> FileWriter::attempt(kv::Transaction& transaction, std::span<Request
     for (Request* request : batch) request->error = no_such_fork(branch_);
     return {};
   }
-  FileBatch work(entries, *branch, system_.now_ms());
+  FileBatch work(system_, entries, *branch);
   RETURN_IF_ERROR(run_groups(work, batch));
   bool any = false;
   for (const Request* request : batch) any = any || !request->error;

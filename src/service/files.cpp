@@ -57,6 +57,11 @@ Result<void> Files::check_place(const Context& context, std::string_view path, s
   });
 }
 
+Result<void> Files::check_put(const Context& context, std::string_view path, std::string_view fork) {
+  ASSIGN_OR_RETURN(const std::string canonical, path_below_root(path));
+  return check_place(context, canonical, fork);
+}
+
 Result<FileStat> Files::put(const Context& context, const PutFileRequest& request) {
   PutFile operation;
   ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));

@@ -64,6 +64,8 @@ class Files {
   // What stands there now; an overwrite keeps created_at_ms. conflict: a directory stands at the path, or something
   // that is no directory in a parent's place. payload_too_large: max_file_bytes of the options.
   Result<FileStat> put(const Context& context, const PutFileRequest& request);
+  // What put() would say to any body as things are now.
+  Result<void> check_put(const Context& context, std::string_view path, std::string_view fork);
   // conflict as put.
   Result<FileStat> put_symlink(const Context& context, const PutSymlinkRequest& request);
   // What was removed: a file, a symlink (never its target) or an empty directory. A directory that is not empty:

@@ -30,8 +30,8 @@ Result<void> MakeSnapshot::apply(FileBatch& batch) {
   ASSIGN_OR_RETURN(const auto taken, files::read_snapshot(batch.transaction(), name));
   if (taken) return Error(ErrorCode::already_exists, "snapshot already exists: " + printable(name));
   ASSIGN_OR_RETURN(const Hash root, batch.root());
-  made = {.name = name, .root = root, .created_at_ms = batch.now_ms(), .metadata = metadata};
-  note_snapshot(batch, {.name = name, .root = root, .created_at_ms = batch.now_ms(), .metadata = metadata});
+  made = {.name = name, .root = root, .created_at_ms = batch.new_version_ms(), .metadata = metadata};
+  note_snapshot(batch, {.name = name, .root = root, .created_at_ms = made.created_at_ms, .metadata = metadata});
   return {};
 }
 
@@ -58,11 +58,13 @@ Result<void> MakeFork::apply(FileBatch& batch) {
     ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(batch.entries(), {.snapshot = base}));
     root = tree.root;
   }
-  made = {.name = name, .root = root, .created_at_ms = batch.now_ms()};
-  batch.note(
-      [fork =
-           files::Branch{.name = name, .root = root, .created_at_ms = batch.now_ms(), .changed_at_ms = batch.now_ms()}](
-          kv::Transaction& transaction) { files::set_branch(transaction, fork); });
+  made = {.name = name, .root = root, .created_at_ms = batch.new_version_ms()};
+  batch.note([fork = files::Branch{.name = name,
+                                   .root = root,
+                                   .created_at_ms = made.created_at_ms,
+                                   .changed_at_ms = made.created_at_ms}](kv::Transaction& transaction) {
+    files::set_branch(transaction, fork);
+  });
   batch.note_version(root);
   return {};
 }
@@ -105,7 +107,8 @@ Result<void> RestorePath::apply(FileBatch& batch) {
     batch.tree().roll_back(mark);
     return done;
   }
-  note_snapshot(batch, {.name = auto_snapshot, .root = root, .created_at_ms = batch.now_ms(), .metadata = "{}"});
+  note_snapshot(batch,
+                {.name = auto_snapshot, .root = root, .created_at_ms = batch.new_version_ms(), .metadata = "{}"});
   return {};
 }
 

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from document_help import new_table
+from file_help import Files, unique
 from strata_server import Server
 
 _names = itertools.count()
@@ -56,3 +57,9 @@ def table(client):
 def other_table(client):
     with new_table(client) as made:
         yield made
+
+
+# A directory of its own.
+@pytest.fixture
+def files(client):
+    yield Files(client, f"/{unique('files')}")

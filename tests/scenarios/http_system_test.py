@@ -15,7 +15,7 @@ import pytest
 from strata_server import REPOSITORY, Server, b64
 
 OPEN = ["/health", "/ready", "/healthz", "/readyz", "/startupz", "/metrics", "/recovery_status", "/openapi.json", "/docs",
-        "/admin/health"]
+        "/admin/health", "/upload/config"]
 
 
 def test_health_has_the_documented_shapes(client):

@@ -5,6 +5,9 @@
 #include "faces/rest/document_query_routes.h"
 #include "faces/rest/document_routes.h"
 #include "faces/rest/document_table_routes.h"
+#include "faces/rest/file_routes.h"
+#include "faces/rest/file_upload_routes.h"
+#include "faces/rest/file_version_routes.h"
 #include "faces/rest/log_routes.h"
 #include "faces/rest/object_routes.h"
 #include "faces/rest/records_routes.h"
@@ -39,6 +42,9 @@ std::vector<std::span<const Route>> all_routes() {
       vector_search_routes(),
       vector_graph_routes(),
       vector_math_routes(),
+      file_routes(),
+      file_version_routes(),
+      file_upload_routes(),
       replica_routes(),  //
       task_routes(),     //
   };
