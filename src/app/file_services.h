@@ -6,6 +6,7 @@
 #pragma once
 
 #include "faces/rest/services.h"
+#include "service/file_collector.h"
 #include "service/file_system.h"
 #include "service/file_uploads.h"
 #include "service/file_versions.h"
@@ -15,18 +16,24 @@ namespace strata::app {
 
 struct FileServices {
   FileServices(const kv::Database& database, kv::Durability durability)
-      : system(database, {.durability = durability}), files(system), versions(system), uploads(system) {}
+      : system(database, {.durability = durability}),
+        files(system),
+        versions(system),
+        uploads(system),
+        collector(system) {}
 
   void add_to(rest::Services& services) {
     services.files = &files;
     services.file_versions = &versions;
     services.file_uploads = &uploads;
+    services.file_collector = &collector;
   }
 
   service::FileSystem system;
   service::Files files;
   service::FileVersions versions;
   service::FileUploads uploads;
+  service::FileCollector collector;
 };
 
 }  // namespace strata::app

@@ -226,6 +226,7 @@ Result<void> Program::make_namespaces() {
   RETURN_IF_ERROR(log_->open());
   RETURN_IF_ERROR(objects_->open());
   RETURN_IF_ERROR(vectors_->open());
+  RETURN_IF_ERROR(files_->collector.open());
   return transactions_->open();
 }
 
@@ -303,6 +304,7 @@ bool Program::stop() {
   replica_->stop();
   tasks_.stop();
   document_backups_->stop();
+  files_->collector.stop();
   vectors_->stop();
   transactions_->stop();
   objects_->stop();

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <unordered_set>
+#include <set>
 
 #include "layers/files/path.h"
 #include "service/content_type.h"
@@ -49,7 +49,8 @@ Result<CheckedChunks> FileUploads::check(const Context& context, std::span<const
   if (chunks.size() > max_checked_chunks) {
     return Error(ErrorCode::invalid_argument, fmt::format("more than {} hashes", max_checked_chunks));
   }
-  std::unordered_set<Hash, HashHasher> seen;
+  // Not by their first bytes: they are what a client says, and need not be hashes of anything.
+  std::set<Hash> seen;
   std::vector<Hash> asked;
   for (const Hash& chunk : chunks) {
     if (seen.insert(chunk).second) asked.push_back(chunk);

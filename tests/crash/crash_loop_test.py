@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import crash_loop
+import file_load
 import load
 import onlookers
 import power_cut
@@ -30,7 +31,7 @@ def client_with(*effects_and_acks):
 def seen(client, **values):
     answer = {key: None for key in client.keys()}
     for key in answer:
-        if key[0] == "vec":
+        if key[0] in ("vec", "file"):
             continue
         answer[key] = values.get(key[1].split("-", 1)[1].replace("-", "_"))
     return answer
@@ -161,6 +162,19 @@ def test_what_is_written_of_vectors_fits_what_is_there():
             assert (before[key] is None) == (method == "POST")
         client.model.update(effects)
     assert kinds == {("POST", "snapshot"), ("POST", "bulk"), ("POST", "vectors"), ("PUT", ""), ("DELETE", "")}
+
+
+def test_what_is_written_of_files_fits_what_is_there():
+    client = load.Client(1, random.Random(1))
+    kinds = set()
+    for client.sequence in range(300):
+        before = {key: client.model.get(key) for key in file_load.keys(client)}
+        method, path, _, effects, requests = file_load.next_write(client)
+        kinds.add((method, path.split("/")[1]))
+        assert all(before[key] is not None for key in effects) or method != "DELETE"
+        assert len(requests) == (2 if path == "/upload/commit" else 0)
+        client.model.update(effects)
+    assert kinds == {("PUT", "engine"), ("DELETE", "engine"), ("POST", "upload"), ("POST", "admin")}
 
 
 def log_line(lsn, *operations):

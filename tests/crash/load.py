@@ -12,6 +12,7 @@ import socket
 import time
 import zlib
 
+import file_load
 import vector_load
 
 KV_KEYS, GROUPS, GROUP_KEYS, ROWS, COLUMNS, LOBS = 8, 2, 8, 3, 4, 3
@@ -19,7 +20,8 @@ LARGEST_LOB = 400_000
 
 
 class Operation:
-    """One write; effects: {key: value or None}, a key being ("kv", name), ("row", name), ("lob", name) or ("vec", id). What must be
+    """One write; effects: {key: value or None}, a key being ("kv", name), ("row", name), ("lob", name), ("vec", id) or
+    ("file", path). What must be
     sent before it, in this order, changes nothing by itself: (method, path, body) of each, TXN standing for the id that
     the first of them answers."""
 
@@ -69,7 +71,7 @@ class Client:
         names += ["c%d-g%d-%d" % (self.number, g, i) for g in range(GROUPS) for i in range(GROUP_KEYS)]
         rows = [("row", "c%d-r%d" % (self.number, i)) for i in range(ROWS)]
         lobs = [("lob", self.lob_name(i)) for i in range(LOBS)]
-        return [("kv", name) for name in names] + rows + lobs + vector_load.keys(self)
+        return [("kv", name) for name in names] + rows + lobs + vector_load.keys(self) + file_load.keys(self)
 
     def lob_name(self, number):
         return "c%d-l%d" % (self.number, number)
@@ -80,8 +82,10 @@ class Client:
     def next_operation(self):
         self.sequence += 1
         draw = self.random.random()
-        if draw < 0.35:
+        if draw < 0.23:
             operation = self.put(2_000)
+        elif draw < 0.37:
+            operation = Operation(*file_load.next_write(self))
         elif draw < 0.50:
             operation = Operation(*vector_load.next_write(self))
         elif draw < 0.53:
@@ -175,6 +179,8 @@ class Connection:
         if isinstance(body, dict):
             payload = json.dumps(body, separators=(",", ":")).encode()
         base = "/api/v1" if path.startswith(vector_load.COLLECTION) else "/api/v1/default"
+        if path.startswith(("/engine/", "/upload/", "/admin/")):
+            base = ""
         head = "%s %s%s HTTP/1.1\r\nHost: crash\r\nContent-Length: %d\r\n\r\n" % (method, base, path, len(payload))
         self.out = head.encode() + payload
         self.flush()
@@ -291,12 +297,13 @@ def write_until_killed(port, clients, kill_at, kill):
 
     def finished(index, status, body):
         operation = clients[index].operations[-1]
-        if status != 200:
+        # A file is made with 201; one collection at a time.
+        if status not in (200, 201) and (status != 409 or operation.path != "/admin/gc"):
             raise AssertionError("%s %s: %d %s" % (operation.method, operation.path, status, body[:200]))
         if operation.sent_at is not None:
             operation.acknowledged_at = time.monotonic()
         elif operation.txn is None:
-            operation.txn = json.loads(body)["txnId"]
+            operation.txn = json.loads(body).get("txnId")
         if operation.path.endswith("/bulk") and json.loads(body)["errors"]:
             raise AssertionError("%s: %s" % (operation.path, body[:200]))
 
@@ -314,7 +321,8 @@ def read_all(port, clients, connections=16):
             return False
         asked[index] = waiting.pop()
         key = asked[index]
-        connection.begin("GET", vector_load.path(key) if key[0] == "vec" else "/%s/%s" % key, None)
+        path = {"vec": vector_load.path, "file": file_load.path}.get(key[0], lambda key: "/%s/%s" % key)
+        connection.begin("GET", path(key), None)
         return True
 
     def finished(index, status, body):
@@ -322,7 +330,7 @@ def read_all(port, clients, connections=16):
         if status not in (200, 404):
             raise AssertionError("GET %s: %d %s" % (key, status, body[:200]))
         seen[key] = None
-        if status == 200 and key[0] == "lob":
+        if status == 200 and key[0] in ("lob", "file"):
             seen[key] = lob_of(body)
         elif status == 200 and key[0] == "vec":
             seen[key] = vector_load.seen(body)

@@ -159,7 +159,7 @@ class Replay:
             raise AssertionError("the log lost records that its reader was told: %s" % sorted(followed)[:5])
 
     def check(self, seen):
-        # It is a namespace's: vectors are not in it.
-        wrong = [key for key, value in seen.items() if key[0] != "vec" and self.state.get(key) != value]
+        # It is a namespace's: vectors and files are not in it.
+        wrong = [key for key, value in seen.items() if key[0] not in ("vec", "file") and self.state.get(key) != value]
         if wrong:
             raise AssertionError("the log replayed is not the state: %s" % wrong[:5])

@@ -1,10 +1,13 @@
 """Tasks: /admin/tasks."""
 
+from strata_server import Server
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
-def test_there_are_none_yet(client):
-    assert client.get("/admin/tasks").json == []
+def test_there_are_none_yet():
+    with Server(engine="memory") as server:
+        assert server.client().get("/admin/tasks").json == []
 
 
 def test_unknown_ones_are_404(client):
