@@ -17,6 +17,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -97,10 +99,24 @@ double cpu_us() {
   return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
+struct Measured {
+  double rate = 0;
+  double process_cpu_us = 0;  // a search
+  double rate_of_cpu = 0;     // a second of the CPU of the threads that search
+};
+
+double thread_cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 // Runs search(query number) on so many threads until the time is over.
 template <class MakeSearch>
-void measure(const Options& options, size_t threads, MakeSearch make_search) {
+Measured search_for_a_while(const Options& options, size_t threads, MakeSearch make_search) {
   std::atomic<size_t> done{0};
+  std::mutex mutex;
+  double cpu_seconds = 0;
   std::vector<std::thread> running;
   const double cpu_before = cpu_us();
   const auto begin = Clock::now();
@@ -109,21 +125,29 @@ void measure(const Options& options, size_t threads, MakeSearch make_search) {
     running.emplace_back([&, t] {
       auto search = make_search(t);
       size_t mine = 0;
+      const double before = thread_cpu_seconds();
       for (size_t i = t * 97; Clock::now() < end; ++i, ++mine) search(i % query_count);
       done += mine;
+      std::lock_guard lock(mutex);
+      cpu_seconds += thread_cpu_seconds() - before;
     });
   }
   for (std::thread& thread : running) thread.join();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  fmt::print("{:.1f} {:.1f}\n", static_cast<double>(done) / seconds,
-             (cpu_us() - cpu_before) / static_cast<double>(done));
+  const auto count = static_cast<double>(done);
+  return {count / seconds, (cpu_us() - cpu_before) / count, count / cpu_seconds};
 }
 
-void inside(const Options& options) {
-  strata::kv::Database database(std::make_shared<strata::kv::MemoryEngine>());
-  strata::service::Vectors vectors(database, {});
+template <class MakeSearch>
+void measure(const Options& options, size_t threads, MakeSearch make_search) {
+  const Measured measured = search_for_a_while(options, threads, make_search);
+  fmt::print("{:.1f} {:.1f}\n", measured.rate, measured.process_cpu_us);
+}
+
+const strata::service::Context context;
+
+void fill(strata::service::Vectors& vectors, const Options& options) {
   value(vectors.open());
-  const strata::service::Context context;
   value(vectors.make_collection(context, {.name = collection_name, .dimension = options.dimension}));
   auto bulk = value(vectors.begin_bulk(context, collection_name, {.batch_rows = 256}));
   Data data(options.dimension);
@@ -133,6 +157,12 @@ void inside(const Options& options) {
   }
   value(bulk->finish(context));
   value(vectors.optimize(context, collection_name));
+}
+
+void inside(const Options& options) {
+  strata::kv::Database database(std::make_shared<strata::kv::MemoryEngine>());
+  strata::service::Vectors vectors(database, {});
+  fill(vectors, options);
   const auto all = queries(options);
   measure(options, std::max(1u, std::thread::hardware_concurrency()), [&](size_t) {
     return [&](size_t query) {
@@ -140,6 +170,49 @@ void inside(const Options& options) {
           context, {.collection = collection_name, .query = all[query], .k = results, .ef_search = options.ef}));
     };
   });
+  vectors.stop();
+}
+
+// Searches alone and beside a bulk insert at full speed, by turns: what the collection grows by counts for both.
+void inserting(const Options& options) {
+  strata::kv::Database database(std::make_shared<strata::kv::MemoryEngine>());
+  strata::service::Vectors vectors(database, {});
+  fill(vectors, options);
+  const auto all = queries(options);
+  for (const size_t threads : {1, 2}) {
+    const auto search = [&] {
+      return search_for_a_while(options, threads, [&](size_t) {
+        return [&](size_t query) {
+          value(vectors.search(
+              context, {.collection = collection_name, .query = all[query], .k = results, .ef_search = options.ef}));
+        };
+      });
+    };
+    Measured before = search();
+    for (int round = 0; round < 5; ++round) {
+      std::atomic<bool> stop{false};
+      size_t inserted = 0;
+      std::thread writer([&] {
+        auto bulk = value(vectors.begin_bulk(context, collection_name, {.batch_rows = 256}));
+        std::vector<float> row;
+        for (; !stop; ++inserted) {
+          row = all[inserted % query_count];
+          for (float& number : row) number += static_cast<float>(std::rand()) / static_cast<float>(RAND_MAX);
+          if (!bulk->add(context, {.values = row})) fail("the bulk insert ended early");
+        }
+        value(bulk->finish(context));
+      });
+      const Measured beside = search();
+      stop = true;
+      writer.join();
+      const Measured after = search();
+      fmt::print("{} threads: {:.0f}/s alone, {:.0f}/s inserted, {:.2f} kept, {:.2f} a second of their CPU\n", threads,
+                 before.rate, static_cast<double>(inserted) / options.seconds,
+                 2 * beside.rate / (before.rate + after.rate),
+                 2 * beside.rate_of_cpu / (before.rate_of_cpu + after.rate_of_cpu));
+      before = after;
+    }
+  }
   vectors.stop();
 }
 
@@ -336,7 +409,11 @@ int main(int count, char** arguments) {
     inside(parse(count - 2, arguments + 2));
     return 0;
   }
-  if (count < 3) fail("load, grpc, rest or inside; run.py calls this");
+  if (mode == "inserting") {
+    inserting(parse(count - 2, arguments + 2));
+    return 0;
+  }
+  if (count < 3) fail("inside, inserting, load, grpc or rest; run.py calls all but the second");
   const int port = std::atoi(arguments[2]);
   const Options options = parse(count - 3, arguments + 3);
   if (mode == "load")
@@ -346,6 +423,6 @@ int main(int count, char** arguments) {
   else if (mode == "rest")
     over_rest(options, port);
   else
-    fail("load, grpc, rest or inside");
+    fail("load, grpc or rest");
   return 0;
 }
