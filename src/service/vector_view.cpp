@@ -13,25 +13,29 @@ namespace {
 
 using vectors::Deferral;
 
-// Puts the best k of both in order; an id that is in both counts as it is pending.
+// The best k of both in order. An id that is in both is on its way between them, or was changed while the search ran:
+// it is shown once, by either of its values.
 std::vector<hnsw::Match> merge(std::vector<hnsw::Match> graph, const std::vector<hnsw::Match>& pending, size_t k) {
-  if (!pending.empty()) {
-    std::unordered_set<uint64_t> ids;
-    std::vector<hnsw::Match> merged;
-    merged.reserve(graph.size() + pending.size());
-    // The newest of an id is the last.
-    for (size_t at = pending.size(); at-- > 0;) {
-      if (ids.insert(pending[at].label).second) merged.push_back(pending[at]);
-    }
-    for (const hnsw::Match& match : graph) {
-      if (!ids.contains(match.label)) merged.push_back(match);
-    }
-    graph = std::move(merged);
+  // Most of what is pending is too far away: nothing is done for it but this.
+  const bool is_full = graph.size() >= k;
+  std::vector<hnsw::Match> near;
+  for (const hnsw::Match& match : pending) {
+    if (!is_full || match < graph[k - 1]) near.push_back(match);
   }
-  const size_t kept = std::min(k, graph.size());
-  std::partial_sort(graph.begin(), graph.begin() + static_cast<ptrdiff_t>(kept), graph.end());
-  graph.resize(kept);
-  return graph;
+  if (near.empty()) {
+    graph.resize(std::min(k, graph.size()));
+    return graph;
+  }
+  near.insert(near.end(), graph.begin(), graph.end());
+  std::sort(near.begin(), near.end());
+  std::vector<hnsw::Match> merged;
+  merged.reserve(std::min(k, near.size()));
+  std::unordered_set<uint64_t> ids;
+  for (const hnsw::Match& match : near) {
+    if (merged.size() == k) break;
+    if (ids.insert(match.label).second) merged.push_back(match);
+  }
+  return merged;
 }
 
 }  // namespace
@@ -47,7 +51,7 @@ hnsw::Options view_index_options(const vectors::Collection& collection, const st
 }
 
 size_t VectorView::pending_limit(uint32_t dimension) {
-  return std::clamp<size_t>((size_t{1} << 20) / (dimension * sizeof(float)), 16, 2'048);
+  return std::clamp<size_t>((size_t{64} << 10) / (dimension * sizeof(float)), 16, 128);
 }
 
 Result<std::unique_ptr<VectorView>> VectorView::create(const vectors::Collection& collection,

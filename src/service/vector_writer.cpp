@@ -198,8 +198,15 @@ Result<void> VectorWriter::tell_view(const VectorBatch& batch) {
     // An earlier write whose outcome nobody was told, or another server's.
     RETURN_IF_ERROR(catch_up());
   }
-  view_.apply(batch.changes(), batch.logged() ? batch.last_lsn() : 0);
-  wake_();
+  // A part at a time, so that no batch makes all searches scan it as a whole.
+  const std::span<const VectorChange> changes = batch.changes();
+  const size_t part = std::max<size_t>(VectorView::pending_limit(collection_.options.dimension) / 2, 1);
+  for (size_t at = 0; at < changes.size(); at += part) {
+    RETURN_IF_ERROR(view_.room().get());
+    view_.apply(changes.subspan(at, std::min(part, changes.size() - at)), 0);
+    wake_();
+  }
+  view_.apply({}, batch.logged() ? batch.last_lsn() : 0);
   return {};
 }
 
