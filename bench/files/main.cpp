@@ -1,0 +1,254 @@
+// bench_files: versioned files in process. `import` is one side of run.py; the others measure what no peer has.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/random.h"
+#include "core/harness.h"
+#include "engine/rocksdb/rocksdb_engine.h"
+#include "files/import.h"
+#include "layers/files/tree_diff.h"
+#include "service/file_collector.h"
+#include "service/file_versions.h"
+
+namespace strata::bench {
+namespace {
+
+struct FileSettings {
+  std::filesystem::path directory = "bench-files";
+  std::filesystem::path source;
+  int threads = 2;
+  int rounds = 5;
+  size_t files = 1'000'000;
+  size_t bytes = size_t{1} << 30;
+};
+
+template <class T>
+T must(Result<T> result) {
+  if (!result.ok()) {
+    fmt::print(stderr, "bench_files: {}\n", result.error().message());
+    std::exit(1);
+  }
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+struct Store {
+  explicit Store(const std::filesystem::path& directory)
+      : engine(must(kv::RocksdbEngine::open({.directory = directory}))), database(engine), system(database, {}) {}
+
+  std::shared_ptr<kv::RocksdbEngine> engine;
+  kv::Database database;
+  service::FileSystem system;
+  service::Files files{system};
+  service::FileVersions versions{system};
+  service::FileCollector collector{system};
+};
+
+// Deterministic noise, which nothing packs.
+class Noise final : public ByteSource {
+ public:
+  Noise(uint64_t seed, size_t bytes) : random_(seed), left_(bytes) {}
+  Result<size_t> read(std::span<char> into) override {
+    const size_t count = std::min(into.size(), left_) & ~size_t{7};
+    for (size_t at = 0; at < count; at += 8) {
+      const uint64_t word = random_.next();
+      std::memcpy(into.data() + at, &word, 8);
+    }
+    left_ -= count;
+    return count;
+  }
+
+ private:
+  Random random_;
+  size_t left_;
+};
+
+void run_import(const FileSettings& settings) {
+  const Stopwatch watch;
+  Store store(settings.directory);
+  const Imported done = must(import_directory(store.files, settings.source, settings.threads));
+  fmt::print("{{\"files\":{},\"bytes\":{},\"seconds\":{:.3f},\"cpu_seconds\":{:.3f}}}\n", done.files, done.bytes,
+             watch.seconds(), cpu_seconds());
+}
+
+// Of the whole process, what the engine does in the background included; noise is made outside of the clock.
+void run_large(const FileSettings& settings) {
+  std::vector<double> ingest;
+  std::vector<double> read;
+  double making = 0;
+  {
+    const double before = cpu_seconds();
+    Noise noise(1, settings.bytes);
+    Bytes buffer(1 << 18, '\0');
+    while (must(noise.read(buffer)) != 0) {
+    }
+    making = cpu_seconds() - before;
+  }
+  Store store(settings.directory);
+  for (int round = 0; round < settings.rounds; ++round) {
+    double before = cpu_seconds();
+    Noise noise(static_cast<uint64_t>(round) + 1, settings.bytes);
+    must(store.files.put({}, {.path = "/large", .content_type = "application/octet-stream", .body = &noise}));
+    ingest.push_back(static_cast<double>(settings.bytes) / 1e9 / (cpu_seconds() - before - making));
+    const auto read_all = [&] {
+      const auto opened = must(store.files.open({}, {.path = "/large"}));
+      while (!must(opened.reader->next()).empty()) {
+      }
+    };
+    read_all();
+    before = thread_cpu_seconds();
+    read_all();
+    read.push_back(static_cast<double>(settings.bytes) / 1e9 / (thread_cpu_seconds() - before));
+  }
+  const Figures in = figures_of(ingest);
+  const Figures out = figures_of(read);
+  fmt::print("large file, ingest: {:.2f} GB a CPU second ({:.2f}-{:.2f}); hot read: {:.2f} ({:.2f}-{:.2f})\n",
+             in.median, in.lowest, in.highest, out.median, out.lowest, out.highest);
+}
+
+std::string name_of(size_t i) { return fmt::format("/d{:03}/f{:07}", i % 1'000, i); }
+
+void fill(Store& store, size_t first, size_t last, std::string_view salt) {
+  constexpr size_t group = 1'000;
+  for (size_t begin = first; begin < last; begin += group) {
+    std::vector<std::string> names;
+    std::vector<Bytes> bytes;
+    for (size_t i = begin; i < std::min(last, begin + group); ++i) {
+      names.push_back(name_of(i));
+      bytes.push_back(fmt::format("{} {}", salt, i));
+    }
+    std::vector<service::SmallFile> all;
+    for (size_t i = 0; i < names.size(); ++i) {
+      all.push_back({.path = names[i], .content_type = "text/plain", .bytes = bytes[i]});
+    }
+    must(store.files.put_all({}, {.files = all}));
+  }
+}
+
+Figures snapshots(Store& store, int rounds, std::string_view salt) {
+  std::vector<double> times;
+  for (int round = 0; round < 20 * rounds; ++round) {
+    const std::string name = fmt::format("{}-{}", salt, round);
+    const Stopwatch watch;
+    must(store.versions.make_snapshot({}, {.name = name}));
+    times.push_back(1e3 * watch.seconds());
+  }
+  return figures_of(times);
+}
+
+void diffs(Store& store, int rounds) {
+  std::vector<double> times;
+  for (int round = 0; round < rounds; ++round) {
+    const auto before = must(store.versions.resolve({}, {}));
+    for (size_t i = 0; i < 10; ++i) fill(store, i * 77'777, i * 77'777 + 1, fmt::format("changed {}", round));
+    const auto after = must(store.versions.resolve({}, {}));
+    files::NodeCache cold;
+    const Stopwatch watch;
+    size_t changed = 0;
+    must(store.database.read([&](const kv::ReadTransaction& transaction) -> Result<void> {
+      const files::EntryReader reader(transaction, cold);
+      files::TreeDiff diff(reader, before.root, after.root);
+      for (changed = 0; diff.next();) changed += diff.after() && diff.after()->kind == archive::EntryKind::file;
+      return diff.status();
+    }));
+    times.push_back(1e3 * watch.seconds());
+    if (changed != 10) fmt::print("diff found {} changes\n", changed);
+  }
+  const Figures figures = figures_of(times);
+  fmt::print("diff of 10 changes, nodes not in the cache: {:.2f} ms ({:.2f}-{:.2f})\n", figures.median, figures.lowest,
+             figures.highest);
+}
+
+// 99th percentile of single PUTs by 8 clients, ms, while `work` runs.
+double p99_while(Store& store, size_t files, const std::function<void()>& work) {
+  std::atomic<bool> done{false};
+  std::vector<std::vector<double>> times(8);
+  std::vector<std::thread> clients;
+  for (size_t client = 0; client < times.size(); ++client) {
+    clients.emplace_back([&, client] {
+      Random random(client);
+      while (!done) {
+        const Stopwatch watch;
+        const size_t i = random.below(files);
+        fill(store, i, i + 1, "beside");
+        times[client].push_back(1e3 * watch.seconds());
+      }
+    });
+  }
+  work();
+  done = true;
+  for (std::thread& client : clients) client.join();
+  std::vector<double> all;
+  for (const auto& some : times) all.insert(all.end(), some.begin(), some.end());
+  std::ranges::sort(all);
+  return all[all.size() * 99 / 100];
+}
+
+void collections(Store& store, size_t files, int rounds) {
+  std::vector<double> rates;
+  std::vector<double> ratios;
+  for (int round = 0; round < rounds; ++round) {
+    fill(store, 0, files / 10, fmt::format("again {}", round));
+    service::CollectAnswer answer;
+    double seconds = 0;
+    const double alone = p99_while(store, files, [] { std::this_thread::sleep_for(std::chrono::seconds(2)); });
+    const double beside = p99_while(store, files, [&] {
+      const Stopwatch watch;
+      service::TaskProgress progress;
+      answer = must(store.collector.run(progress, false));
+      seconds = watch.seconds();
+    });
+    rates.push_back(static_cast<double>(answer.live_entries + answer.garbage_entries) / seconds);
+    ratios.push_back(beside / alone);
+    fmt::print("collection: {} live, {} removed in {:.2f} s; writers' p99 {:.2f} ms alone, {:.2f} beside\n",
+               answer.live_entries, answer.garbage_entries, seconds, alone, beside);
+  }
+  const Figures rate = figures_of(rates);
+  const Figures ratio = figures_of(ratios);
+  fmt::print("collection: {:.0f} entries/s ({:.0f}-{:.0f}), p99 of writers x {:.2f} ({:.2f}-{:.2f})\n", rate.median,
+             rate.lowest, rate.highest, ratio.median, ratio.lowest, ratio.highest);
+}
+
+void run_tree(const FileSettings& settings) {
+  Store store(settings.directory);
+  fill(store, 0, 1'000, "first");
+  const Figures few = snapshots(store, settings.rounds, "few");
+  const Stopwatch watch;
+  fill(store, 1'000, settings.files, "first");
+  fmt::print("{} files put in groups of 1,000: {:.0f} files/s\n", settings.files,
+             static_cast<double>(settings.files) / watch.seconds());
+  const Figures many = snapshots(store, settings.rounds, "many");
+  fmt::print("snapshot of 1,000 files: {:.2f} ms ({:.2f}-{:.2f}); of {}: {:.2f} ms ({:.2f}-{:.2f}); ratio {:.2f}\n",
+             few.median, few.lowest, few.highest, settings.files, many.median, many.lowest, many.highest,
+             many.median / few.median);
+  diffs(store, settings.rounds);
+  for (const auto& snapshot : must(store.versions.snapshots({}))) {
+    must(store.versions.remove_snapshot({}, snapshot.name));
+  }
+  collections(store, settings.files, settings.rounds);
+}
+
+}  // namespace
+}  // namespace strata::bench
+
+int main(int argc, char** argv) {
+  strata::bench::FileSettings settings;
+  CLI::App app("Versioned files, in process");
+  app.require_subcommand(1);
+  app.add_option("--directory", settings.directory, "of the store");
+  app.add_option("--rounds", settings.rounds);
+  auto* import = app.add_subcommand("import", "a directory into the store; JSON on one line");
+  import->add_option("source", settings.source)->required();
+  import->add_option("--threads", settings.threads);
+  import->callback([&] { strata::bench::run_import(settings); });
+  auto* large = app.add_subcommand("large", "one large file, in and out");
+  large->add_option("--bytes", settings.bytes);
+  large->callback([&] { strata::bench::run_large(settings); });
+  auto* tree = app.add_subcommand("tree", "snapshots, diffs and collections over many files");
+  tree->add_option("--files", settings.files);
+  tree->callback([&] { strata::bench::run_tree(settings); });
+  CLI11_PARSE(app, argc, argv);
+}
