@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "app/file_options.h"
+
 namespace strata::app {
 namespace {
 
@@ -18,7 +20,7 @@ constexpr const char* exit_codes =
     "  1  failed while running\n"
     "  2  an option, variable or configuration file that is not understood, or not allowed\n"
     "  3  the data directory is in use, of another kind, or cannot be opened\n"
-    "  4  check or restore found damage\n"
+    "  4  check, restore or import found damage\n"
     "  5  the address or port is not to be had\n"
     "  128 + N  a second signal N ended the shutdown at once";
 constexpr const char* sources_text =
@@ -150,6 +152,7 @@ Command parse_command_line(std::vector<std::string> arguments) {
   database->description("Data directory [STRATA_DATABASE, or strata-data]")->type_name("DIR")->expected(1);
 
   RestoreOptions restore(program);
+  const FileOptions files(program, exit_codes);
 
   CLI::App* version = program.add_subcommand("version", "Print the version");
 
@@ -164,6 +167,7 @@ Command parse_command_line(std::vector<std::string> arguments) {
   }
   if (version->parsed()) return VersionCommand{};
   if (restore.parsed()) return restore.command();
+  if (auto command = files.command()) return *std::move(command);
   if (check->parsed()) return CheckCommand{database->count() > 0 ? database->results()[0] : ""};
   return StartCommand{given_flags(*start), config->count() > 0 ? config->results()[0] : ""};
 }

@@ -11,6 +11,7 @@
 
 #include "app/settings.h"
 #include "service/restore.h"
+#include "service/stress.h"
 
 namespace strata::app {
 
@@ -20,7 +21,7 @@ enum class Exit : int {
   failed = 1,
   usage = 2,           // an option, variable or file that is not understood, or not allowed
   database = 3,        // the data directory is in use, foreign, or cannot be opened
-  damaged = 4,         // check or restore found damage
+  damaged = 4,         // check, restore or import found damage
   address_in_use = 5,  // the port is taken or the address is not ours
 };
 
@@ -36,13 +37,44 @@ struct RestoreCommand {
   service::RestoreRequest request;
   bool dry_run = false;
 };
+// Of versioned files; what is empty was not given.
+struct ExportCommand {
+  std::string database;
+  std::string output;
+  std::string snapshot;
+  std::string hash;
+};
+struct DiffCommand {
+  std::string database;
+  std::string output;
+  std::string from;
+  std::string to;
+};
+struct ImportCommand {
+  std::string database;
+  std::string file;
+  bool force = false;
+  bool promote = false;
+};
+struct PromoteCommand {
+  std::string database;
+  std::string hash;
+};
+struct CollectCommand {
+  std::string database;
+  bool dry_run = false;
+};
+struct StressCommand {
+  service::StressOptions options;
+};
 struct VersionCommand {};
 // Nothing to do but print: help, or what was wrong.
 struct PrintCommand {
   std::string text;
   Exit exit;
 };
-using Command = std::variant<StartCommand, CheckCommand, RestoreCommand, VersionCommand, PrintCommand>;
+using Command = std::variant<StartCommand, CheckCommand, RestoreCommand, ExportCommand, DiffCommand, ImportCommand,
+                             PromoteCommand, CollectCommand, StressCommand, VersionCommand, PrintCommand>;
 
 Command parse_command_line(std::vector<std::string> arguments);
 

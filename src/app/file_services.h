@@ -6,6 +6,7 @@
 #pragma once
 
 #include "faces/rest/services.h"
+#include "service/file_archives.h"
 #include "service/file_collector.h"
 #include "service/file_system.h"
 #include "service/file_uploads.h"
@@ -20,12 +21,14 @@ struct FileServices {
         files(system),
         versions(system),
         uploads(system),
-        collector(system) {}
+        collector(system),
+        archives(system, versions) {}
 
   void add_to(rest::Services& services) {
     services.files = &files;
     services.file_versions = &versions;
     services.file_uploads = &uploads;
+    services.file_archives = &archives;
     services.file_collector = &collector;
   }
 
@@ -34,6 +37,7 @@ struct FileServices {
   service::FileVersions versions;
   service::FileUploads uploads;
   service::FileCollector collector;
+  service::FileArchives archives;
 };
 
 }  // namespace strata::app

@@ -7,8 +7,10 @@
 
 #include "app/check.h"
 #include "app/command_line.h"
+#include "app/file_commands.h"
 #include "app/restore.h"
 #include "app/start.h"
+#include "app/stress.h"
 
 namespace {
 
@@ -18,6 +20,12 @@ Exit run(const Command& command) {
   if (const auto* start = std::get_if<StartCommand>(&command)) return run_start(*start);
   if (const auto* check = std::get_if<CheckCommand>(&command)) return run_check(*check);
   if (const auto* restore = std::get_if<RestoreCommand>(&command)) return run_restore(*restore);
+  if (const auto* files = std::get_if<ExportCommand>(&command)) return run_export(*files);
+  if (const auto* files = std::get_if<DiffCommand>(&command)) return run_diff(*files);
+  if (const auto* files = std::get_if<ImportCommand>(&command)) return run_import(*files);
+  if (const auto* files = std::get_if<PromoteCommand>(&command)) return run_promote(*files);
+  if (const auto* files = std::get_if<CollectCommand>(&command)) return run_collect(*files);
+  if (const auto* stress = std::get_if<StressCommand>(&command)) return run_stress(*stress);
   if (const auto* print = std::get_if<PrintCommand>(&command)) {
     fmt::print(print->exit == Exit::ok ? stdout : stderr, "{}", print->text);
     return print->exit;

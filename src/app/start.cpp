@@ -13,6 +13,7 @@
 
 #include "app/config_file.h"
 #include "app/engine_metrics.h"
+#include "app/file_commands.h"
 #include "app/file_services.h"
 #include "app/grpc_door.h"
 #include "app/log_metrics.h"
@@ -88,6 +89,10 @@ class Program {
   Result<void> open_store();
   // Clears what a crash left, makes those that were asked for, starts the services. invalid_argument: not a name.
   Result<void> make_namespaces();
+  // What --database names where it is an exported file, when it is opened for the first time.
+  Result<void> import_exported_file(const DatabasePlace& place) {
+    return app::import_exported_file(files_->archives, place);
+  }
   Result<void> serve();
   // False: something would not end, and the process has to.
   bool stop();
@@ -304,6 +309,7 @@ bool Program::stop() {
   replica_->stop();
   tasks_.stop();
   document_backups_->stop();
+  files_->archives.stop();
   files_->collector.stop();
   vectors_->stop();
   transactions_->stop();
@@ -336,11 +342,15 @@ Exit could_not(std::string_view what, const Error& error, Exit exit) {
 }  // namespace
 
 Exit run_start(const StartCommand& command) {
-  const Result<Settings> settings = read_settings(command);
+  Result<Settings> settings = read_settings(command);
   if (!settings.ok()) {
     fmt::print(stderr, "strata: {}\n", settings.error().message());
     return Exit::usage;
   }
+  const DatabasePlace place = settings->engine == EngineKind::memory
+                                  ? DatabasePlace{.directory = settings->database, .archive = {}}
+                                  : database_place(settings->database);
+  settings->database = place.directory;
   log::configure(settings->log_format, settings->log_level);
   block_termination_signals();
   raise_descriptor_limit();
@@ -355,6 +365,9 @@ Exit run_start(const StartCommand& command) {
     const ErrorCode code = made.error().code();
     const bool is_asked_wrongly = code == ErrorCode::invalid_argument || code == ErrorCode::precondition_failed;
     return could_not("cannot begin", made.error(), is_asked_wrongly ? Exit::usage : Exit::database);
+  }
+  if (const Result<void> imported = program.import_exported_file(place); !imported.ok()) {
+    return could_not("cannot import the exported file", imported.error(), Exit::damaged);
   }
   if (const Result<void> served = program.serve(); !served.ok()) {
     return could_not("cannot listen", served.error(), Exit::address_in_use);

@@ -90,7 +90,9 @@ class Server:
             self.start()
 
     def command(self):
-        options = ["--engine", self.engine, "--database", str(self.directory / "data")]
+        options = ["--engine", self.engine]
+        if "--database" not in self.arguments:
+            options += ["--database", str(self.directory / "data")]
         if "--port" not in self.arguments:
             options += ["--port", "0"]
         if "--grpc-port" not in self.arguments:

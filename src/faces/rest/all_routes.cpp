@@ -5,6 +5,7 @@
 #include "faces/rest/document_query_routes.h"
 #include "faces/rest/document_routes.h"
 #include "faces/rest/document_table_routes.h"
+#include "faces/rest/file_archive_routes.h"
 #include "faces/rest/file_collection_routes.h"
 #include "faces/rest/file_routes.h"
 #include "faces/rest/file_upload_routes.h"
@@ -44,6 +45,7 @@ std::vector<std::span<const Route>> all_routes() {
       vector_graph_routes(),
       vector_math_routes(),
       file_routes(),
+      file_archive_routes(),
       file_version_routes(),
       file_upload_routes(),
       file_collection_routes(),

@@ -1,0 +1,206 @@
+#include "app/file_commands.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+
+#include "app/file_services.h"
+#include "engine/rocksdb/rocksdb_engine.h"
+#include "kv/database.h"
+#include "service/backup_files.h"
+
+namespace strata::app {
+namespace {
+
+Exit exit_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::corruption:
+      return Exit::damaged;
+    case ErrorCode::invalid_argument:
+    case ErrorCode::already_exists:
+    case ErrorCode::not_found:
+      return Exit::usage;
+    default:
+      return Exit::failed;
+  }
+}
+
+Exit say(const Error& error, Exit exit) {
+  fmt::print(stderr, "strata: {}\n", error.message());
+  return exit;
+}
+Exit say(const Error& error) { return say(error, exit_of(error.code())); }
+
+// A data directory that this program has for itself, and the services on it.
+class OpenStore {
+ public:
+  // make: it may be missing, and is made.
+  static Result<std::unique_ptr<OpenStore>> open(const std::string& given, bool make) {
+    const DatabasePlace place = database_place(database_directory(given));
+    if (!make && place.archive.empty() && !std::filesystem::exists(place.directory)) {
+      return Error(ErrorCode::io_error, fmt::format("there is no data directory {}", place.directory));
+    }
+    kv::RocksdbOptions options;
+    options.directory = place.directory;
+    auto engine = kv::RocksdbEngine::open(std::move(options));
+    if (!engine.ok()) {
+      return Error(engine.error().code() == ErrorCode::corruption ? ErrorCode::corruption : ErrorCode::io_error,
+                   fmt::format("cannot open the data directory {}: {}", place.directory, engine.error().message()));
+    }
+    auto store = std::make_unique<OpenStore>(*std::move(engine));
+    RETURN_IF_ERROR(import_exported_file(store->files.archives, place));
+    return store;
+  }
+  explicit OpenStore(std::shared_ptr<kv::Engine> engine) : database(std::move(engine)) {}
+
+  kv::Database database;
+  FileServices files{database, kv::Durability::sync};
+};
+
+Exit with_store(const std::string& given, bool make, const std::function<Exit(OpenStore&)>& body) {
+  const auto store = OpenStore::open(given, make);
+  if (!store.ok()) {
+    return say(store.error(),
+               store.error().code() == ErrorCode::io_error ? Exit::database : exit_of(store.error().code()));
+  }
+  return body(**store);
+}
+
+// Appears under its name when it is complete.
+Result<void> write_archive(OpenStore& store, const service::PlannedArchive& plan, const std::string& output) {
+  const std::filesystem::path path = std::filesystem::absolute(output).lexically_normal();
+  ASSIGN_OR_RETURN(const auto name, service::BackupPath::of_file(path.filename().string(), "--output"));
+  ASSIGN_OR_RETURN(const auto file, service::BackupFiles(path.parent_path().string()).create(name));
+  const service::StopFlag never;
+  RETURN_IF_ERROR(store.files.archives.write(plan, *file, never));
+  return file->finish();
+}
+
+Result<void> refuse_existing(const std::string& output) {
+  std::error_code error;
+  if (!std::filesystem::exists(std::filesystem::symlink_status(output, error))) return {};
+  return Error(ErrorCode::already_exists, fmt::format("{} exists: it is not overwritten", output));
+}
+
+std::optional<std::string_view> given(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
+}
+
+void print_import(const service::ImportAnswer& done) {
+  fmt::print("{} imported.\n", done.type == archive::BackupType::patch         ? "Patch"
+                               : done.type == archive::BackupType::full_export ? "Full export"
+                                                                               : "Database");
+  fmt::print("Entries: {}\nChunks: {}\nFiles: {}\nDirectories: {}\nDeletions: {}\nVersion: {}\n", done.entries,
+             done.chunks, done.files, done.directories, done.deletions, hash_hex(done.version));
+  if (done.promoted) {
+    fmt::print("HEAD has been promoted.\n");
+  } else {
+    fmt::print("HEAD has NOT been changed.\nTo promote: strata promote --hash {}\n", hash_hex(done.version));
+  }
+}
+
+// "1.2 MB"
+std::string size_text(uint64_t bytes) {
+  if (bytes < 1'024) return fmt::format("{} B", bytes);
+  double size = static_cast<double>(bytes);
+  std::string_view unit;
+  for (const std::string_view next : {"KB", "MB", "GB", "TB"}) {
+    if (size < 1'024) break;
+    size /= 1'024;
+    unit = next;
+  }
+  return fmt::format("{:.1f} {}", size, unit);
+}
+
+}  // namespace
+
+DatabasePlace database_place(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return {.directory = path, .archive = {}};
+  return {.directory = path + ".data", .archive = path};
+}
+
+Result<void> import_exported_file(service::FileArchives& archives, const DatabasePlace& place) {
+  if (place.archive.empty()) return {};
+  ASSIGN_OR_RETURN(const bool has_head, archives.has_head({}));
+  if (has_head) return {};
+  ASSIGN_OR_RETURN(service::FileSource source, service::FileSource::open(place.archive));
+  const auto done = archives.import({}, {.body = &source, .promote = true}, nullptr);
+  if (!done.ok()) return Error(done.error().code(), fmt::format("{}: {}", place.archive, done.error().message()));
+  return {};
+}
+
+Exit run_export(const ExportCommand& command) {
+  if (const auto free = refuse_existing(command.output); !free.ok()) return say(free.error());
+  return with_store(command.database, false, [&](OpenStore& store) {
+    const auto plan = store.files.archives.plan_export(
+        {}, {.snapshot = given(command.snapshot), .hash = given(command.hash)}, nullptr);
+    if (!plan.ok()) return say(plan.error());
+    if (const auto written = write_archive(store, *plan, command.output); !written.ok()) return say(written.error());
+    fmt::print("Export complete.\nFiles: {}\nChunks: {}\nDirectories: {}\n", plan->counts.files, plan->counts.chunks,
+               plan->counts.directories);
+    if (plan->counts.symlinks > 0) fmt::print("Symlinks: {}\n", plan->counts.symlinks);
+    fmt::print("Version: {}\n", hash_hex(plan->header.head));
+    return Exit::ok;
+  });
+}
+
+Exit run_diff(const DiffCommand& command) {
+  if (const auto free = refuse_existing(command.output); !free.ok()) return say(free.error());
+  return with_store(command.database, false, [&](OpenStore& store) {
+    const auto plan = store.files.archives.plan_diff({}, {.from = command.from, .to = given(command.to)}, nullptr);
+    if (!plan.ok()) return say(plan.error());
+    if (const auto written = write_archive(store, *plan, command.output); !written.ok()) return say(written.error());
+    const service::ArchiveCounts& counts = plan->counts;
+    fmt::print("Patch created.\nFiles added: {}\nFiles modified: {}\nFiles deleted: {}\nChunks: {}\nDirectories: {}\n",
+               counts.added, counts.modified, counts.deleted, counts.chunks, counts.directories);
+    fmt::print("From: {}\nTo: {}\n", hash_hex(plan->header.base), hash_hex(plan->header.target));
+    return Exit::ok;
+  });
+}
+
+Exit run_import(const ImportCommand& command) {
+  auto source = service::FileSource::open(command.file);
+  if (!source.ok()) return say(source.error(), Exit::usage);
+  return with_store(command.database, true, [&](OpenStore& store) {
+    const auto done = store.files.archives.import(
+        {}, {.body = &*source, .force = command.force, .promote = command.promote}, nullptr);
+    // What is wrong with it is wrong in the file.
+    const bool damaged = !done.ok() && done.error().code() == ErrorCode::invalid_argument;
+    if (!done.ok()) return say(done.error(), damaged ? Exit::damaged : exit_of(done.error().code()));
+    print_import(*done);
+    return Exit::ok;
+  });
+}
+
+Exit run_promote(const PromoteCommand& command) {
+  const std::optional<Hash> hash = parse_hash_hex(command.hash);
+  if (!hash) return say(Error(ErrorCode::invalid_argument, "--hash is not one: 64 hexadecimal digits"));
+  return with_store(command.database, false, [&](OpenStore& store) {
+    if (const auto done = store.files.versions.promote({}, *hash); !done.ok()) return say(done.error());
+    fmt::print("HEAD has been promoted.\nVersion: {}\n", hash_hex(*hash));
+    return Exit::ok;
+  });
+}
+
+Exit run_collect(const CollectCommand& command) {
+  return with_store(command.database, false, [&](OpenStore& store) {
+    const auto done = store.files.collector.collect({}, command.dry_run);
+    if (!done.ok()) return say(done.error());
+    fmt::print("Strata Garbage Collection{}\nDatabase: {}\n", command.dry_run ? " [DRY RUN]" : "",
+               database_directory(command.database));
+    if (command.dry_run) {
+      fmt::print("[DRY RUN] Would collect {} garbage entries ({})\n", done->garbage_entries,
+                 size_text(done->reclaimed_bytes));
+      return Exit::ok;
+    }
+    fmt::print("Versions scanned: {}\nLive entries: {}\nGarbage entries: {}\nReclaimed: {}\nDuration: {:.1f}s\n",
+               done->versions_scanned, done->live_entries, done->garbage_entries, size_text(done->reclaimed_bytes),
+               static_cast<double>(done->duration_ms) / 1e3);
+    return Exit::ok;
+  });
+}
+
+}  // namespace strata::app
