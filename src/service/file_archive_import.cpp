@@ -25,10 +25,11 @@ constexpr int64_t pinned_ms = int64_t{7} * 24 * 3'600 * 1'000;
 ArchiveImport::ArchiveImport(FileSystem& system, const ImportRequest& request, const StopFlag& stop)
     : system_(system), request_(request), stop_(stop) {}
 
-Result<void> ArchiveImport::refuse_other_base(const kv::ReadTransaction& transaction) const {
+Result<void> ArchiveImport::refuse_other_base(const kv::ReadTransaction& transaction,
+                                              const std::optional<Hash>& made) const {
   if (header_.type != BackupType::patch || request_.force) return {};
   ASSIGN_OR_RETURN(const auto head, files::read_branch(transaction, files::head));
-  if (head->root == header_.base) return {};
+  if (head->root == header_.base || head->root == made) return {};
   return Error(ErrorCode::conflict,
                fmt::format("Target database HEAD ({}) does not match patch base version ({}).\nUse --force to apply "
                            "anyway.",
@@ -42,7 +43,7 @@ Result<void> ArchiveImport::put() {
   // Both say where a patch leads to.
   if (header_.type == BackupType::patch && header_.head == Hash{}) header_.head = header_.target;
   RETURN_IF_ERROR(system_.database().read(
-      [this](const kv::ReadTransaction& transaction) { return refuse_other_base(transaction); }));
+      [this](const kv::ReadTransaction& transaction) { return refuse_other_base(transaction, {}); }));
   for (;;) {
     RETURN_IF_ERROR(stop_.check());
     ASSIGN_OR_RETURN(const bool more, reader.next());
@@ -189,7 +190,8 @@ Result<ImportAnswer> ArchiveImport::publish(const Context& context) {
       [&](kv::Transaction& transaction) -> Result<void> {
         // Reads what a collection writes when it begins.
         RETURN_IF_ERROR(files::EntryWriter::begin(transaction, system_.cache()));
-        RETURN_IF_ERROR(refuse_other_base(transaction));
+        // HEAD is the version already where the answer of an attempt was lost.
+        RETURN_IF_ERROR(refuse_other_base(transaction, answer_.version));
         ASSIGN_OR_RETURN(const auto known, files::read_version_row(transaction, answer_.version));
         files::VersionRow row{.root = answer_.version, .created_at_ms = now_ms, .pinned_until_ms = now_ms + pinned_ms};
         if (known) row.created_at_ms = known->created_at_ms;

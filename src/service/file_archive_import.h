@@ -36,7 +36,8 @@ class ArchiveImport {
     uint32_t raw_size = 0;
   };
 
-  Result<void> refuse_other_base(const kv::ReadTransaction& transaction) const;
+  // made: what HEAD may be besides.
+  Result<void> refuse_other_base(const kv::ReadTransaction& transaction, const std::optional<Hash>& made) const;
   Result<void> take_entry(archive::AeorReader& reader);
   Result<void> take_chunk(archive::AeorReader& reader, const Hash& key);
   Result<void> take_record(archive::AeorReader& reader, const Hash& key);
