@@ -122,6 +122,8 @@ def test_writes_go_on_meanwhile(own):
     """What is written, replaced, and written again while collections run is all there."""
     client = own.client()
     stop = threading.Event()
+    # Set by every write: a collection follows upon it, and not upon the collection before, which would leave writers no room.
+    written = threading.Event()
     failures = []
 
     def write(number):
@@ -131,6 +133,7 @@ def test_writes_go_on_meanwhile(own):
                 # Bytes that others write as well, and have just let go.
                 body = noise(2_000 + at % 7, 3)
                 files.store(f"/{at % 10}", body)
+                written.set()
                 assert files.body(f"/{at % 10}") == body
                 if at % 9 == 8:
                     files.delete(f"/{at % 10}")
@@ -140,6 +143,8 @@ def test_writes_go_on_meanwhile(own):
     def run():
         own_client = own.client()
         while not stop.is_set():
+            written.wait()
+            written.clear()
             answer = own_client.post("/admin/gc")
             # One at a time.
             if answer.status not in (200, 409):
@@ -153,7 +158,9 @@ def test_writes_go_on_meanwhile(own):
         thread.join()
     stop.set()
     for thread in collectors:
-        thread.join()
+        while thread.is_alive():
+            written.set()
+            thread.join(0.01)
     assert not failures
     for number in range(4):
         files = Files(client, f"/w{number}")

@@ -19,7 +19,7 @@ GONE = None
 class Writer(threading.Thread):
     """Works below a directory of its own until the server is gone; remembers what it was told."""
 
-    def __init__(self, server, number, known, seed):
+    def __init__(self, server, number, known, seed, written):
         super().__init__()
         self.client = server.client()
         self.files = Files(self.client, f"/w{number}")
@@ -29,6 +29,7 @@ class Writer(threading.Thread):
         self.chunks = [noise(1_000 + i, 5 + i) for i in range(4)]
         self.acknowledged = 0
         self.started = threading.Event()
+        self.written = written
         self.failure = None
 
     def run(self):
@@ -36,6 +37,7 @@ class Writer(threading.Thread):
             for _ in itertools.count():
                 self.step()
                 self.acknowledged += 1
+                self.written.set()
                 if self.acknowledged == 6:
                     self.started.set()
         except (OSError, http.client.HTTPException):
@@ -44,6 +46,7 @@ class Writer(threading.Thread):
             self.failure = error
         finally:
             self.started.set()
+            self.written.set()
 
     def ask(self, changes, ask, *statuses):
         self.doubt = changes
@@ -83,11 +86,13 @@ class Writer(threading.Thread):
             assert self.client.delete(f"/version/snapshot/{name}").status == 200
 
 
-def collect_until_killed(server):
+def collect_until_killed(server, written):
+    """One after every write at most: more would leave writers no room."""
     client = server.client()
     try:
         while client.post("/admin/gc").status in (200, 409):
-            pass
+            written.wait()
+            written.clear()
     except (OSError, http.client.HTTPException):
         pass
 
@@ -125,8 +130,10 @@ def test_kills(seed):
     shares = [{}, {}, {}]
     with Server() as server:
         for life in range(4):
-            writers = [Writer(server, number, share, seed * 100 + life * 10 + number) for number, share in enumerate(shares)]
-            collector = threading.Thread(target=collect_until_killed, args=(server,))
+            written = threading.Event()
+            writers = [Writer(server, number, share, seed * 100 + life * 10 + number, written)
+                       for number, share in enumerate(shares)]
+            collector = threading.Thread(target=collect_until_killed, args=(server, written))
             for thread in [*writers, collector]:
                 thread.start()
             for writer in writers:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from file_help import commit_files, noise, send_chunk
+from file_help import Files, commit_files, send_chunk
 from strata_server import Server
 
 FIELDS = ["path", "name", "entry_type", "hash", "total_size", "created_at", "updated_at", "content_type"]
@@ -147,9 +147,15 @@ def test_directories_that_become_trees(files, count):
     assert len({entry["hash"] for entry in files.list("/d")}) == len(rest)
 
 
-def test_many_clients_fill_one_directory(server, files):
+def test_many_clients_fill_one_directory():
     """All are listed, all are whole."""
-    clients, each = 16, 64
+    with Server() as server:
+        fill_one_directory(server, Files(server.client()))
+        assert server.stop() == 0, server.log()
+
+
+def fill_one_directory(server, files):
+    clients, each = 16, 313
     failures = []
 
     def work(number):
