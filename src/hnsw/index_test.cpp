@@ -9,6 +9,7 @@
 #include <set>
 
 #include "hnsw/distance.h"
+#include "hnsw/kernels.h"
 #include "hnsw/vectors_test.h"
 
 namespace strata::hnsw {
@@ -95,6 +96,30 @@ TEST_P(EveryMetric, ScoresAreThoseOfTheDefinition) {
       const std::vector<float> b = source.next();
       const double right = reference_score(metric, a, b);
       EXPECT_NEAR(score(metric, a.data(), b.data(), dimension), right, 1e-4 * (1 + std::fabs(right)));
+    }
+  }
+}
+
+// What searches leave unread rests on it.
+TEST(Codes, HowFarTheyAreIsNeverMoreThanIsSaid) {
+  Random random(5);
+  for (const size_t dimension : {1, 7, 16, 100, 768}) {
+    for (const float size : {1e-35f, 1e-20f, 1e-8f, 1.0f, 1e15f, 1e30f}) {
+      std::vector<float> values(dimension);
+      for (float& value : values) value = size * static_cast<float>(random.fraction() * 2 - 1);
+      const std::vector<float> center(dimension);
+      std::vector<int8_t> codes(dimension);
+      const Encoded encoded = encode(values.data(), center.data(), 1, dimension, codes.data());
+      const float said = encoded.error;
+      double squares = 0;
+      for (size_t i = 0; i < dimension; ++i) {
+        const double error = double{values[i]} - double{encoded.scale} * codes[i];
+        squares += error * error;
+      }
+      const double error = std::sqrt(squares);
+      EXPECT_GE(said, error) << dimension << " " << size;
+      const double allowance = 1e-3 * encoded.scale * std::sqrt(static_cast<double>(dimension));
+      if (size > 1e-10f && size < 1e20f) EXPECT_LE(said, 1.01 * error + allowance) << dimension << " " << size;
     }
   }
 }

@@ -161,6 +161,36 @@ Encoded encode_of(const float* values, const float* center, float factor, size_t
   return encoded;
 }
 
+// The length of what codes leave out of a vector, or a little more.
+float error_of(const float* values, const float* center, float factor, float scale, const int8_t* codes, size_t n) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di32;
+  const hn::Rebind<int8_t, decltype(d)> di8;
+  const size_t lanes = hn::Lanes(d);
+  const auto factors = hn::Set(d, factor);
+  const auto scales = hn::Set(d, scale);
+  auto squares = hn::Zero(d);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto value = hn::Sub(hn::Mul(hn::LoadU(d, values + i), factors), hn::LoadU(d, center + i));
+    const auto code = hn::ConvertTo(d, hn::PromoteTo(di32, hn::LoadU(di8, codes + i)));
+    const auto error = hn::NegMulAdd(code, scales, value);
+    squares = hn::MulAdd(error, error, squares);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, squares));
+  for (; i < n; ++i) {
+    const float error = values[i] * factor - center[i] - scale * static_cast<float>(codes[i]);
+    sum += error * error;
+  }
+  const float root = std::sqrt(static_cast<float>(n));
+  // Squares of tiny errors are lost: half a step in each value then, and what the last digit of a float below 1e-38 is
+  // worth, of a scale 127 times.
+  if (!(scale > 1e-12f)) return (0.5001f * scale + 1e-43f) * root;
+  // With what sums and differences may have lost.
+  const float most = 1.001f * std::sqrt(sum) + 1e-4f * scale * root;
+  return most >= 0 ? most : std::numeric_limits<float>::infinity();
+}
+
 int32_t load_code_of(const std::byte* stored, size_t n, int8_t* codes) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(stored);
   int32_t sum = 0;
@@ -184,6 +214,7 @@ HWY_EXPORT(squared_l2_of);
 HWY_EXPORT(l1_of);
 HWY_EXPORT(dot_and_square_of);
 HWY_EXPORT(encode_of);
+HWY_EXPORT(error_of);
 HWY_EXPORT(load_code_of);
 
 namespace {
@@ -281,7 +312,9 @@ void row_scores(Metric metric, const float* query, size_t dimension, const SlotT
 }
 
 Encoded encode(const float* values, const float* center, float factor, size_t dimension, int8_t* codes) {
-  return HWY_DYNAMIC_DISPATCH(encode_of)(values, center, factor, dimension, codes);
+  Encoded encoded = HWY_DYNAMIC_DISPATCH(encode_of)(values, center, factor, dimension, codes);
+  encoded.error = HWY_DYNAMIC_DISPATCH(error_of)(values, center, factor, encoded.scale, codes, dimension);
+  return encoded;
 }
 
 int32_t load_code(const std::byte* stored, size_t bytes, int8_t* codes) {

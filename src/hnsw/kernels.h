@@ -51,6 +51,7 @@ struct Encoded {
   float scale = 0;
   int32_t sum = 0;      // of the codes
   int32_t squares = 0;  // sum of their squares
+  float error = 0;      // how far what they stand for is from the vector, at most
 };
 // (values * factor - center) / scale, rounded, within -127 .. 127, as signed bytes. scale: the largest magnitude / 127.
 Encoded encode(const float* values, const float* center, float factor, size_t dimension, int8_t* codes);

@@ -8,6 +8,8 @@ namespace strata::hnsw {
 namespace {
 
 constexpr size_t slots_at_once = 256;
+// Rows between two looks at what is still possible.
+constexpr size_t ranked_at_once = 8;
 
 // Asks whether to go on, once in so many vectors: some hundred microseconds.
 class Asker {
@@ -114,14 +116,28 @@ std::vector<Match> Index::State::rank(std::span<const float> query, const Query&
                                       std::span<const Near> found) const {
   std::vector<Match> matches;
   matches.reserve(found.size());
-  Scorer scorer(store, query, [&](uint32_t slot, float score) { matches.push_back({nodes().label(slot), score}); });
+  // A heap of the best scores; one more than k, since a label may come twice.
+  std::vector<float> best;
+  best.reserve(k + 1);
+  Scorer scorer(store, query, [&](uint32_t slot, float score) {
+    matches.push_back({nodes().label(slot), score});
+    if (best.size() > k) {
+      if (!(score < best.front())) return;
+      std::pop_heap(best.begin(), best.end());
+      best.pop_back();
+    }
+    best.push_back(score);
+    std::push_heap(best.begin(), best.end());
+  });
   float cut = std::numeric_limits<float>::infinity();
   for (const Near& near : found) {
     if (near.distance > cut) break;
     if (!nodes().live(near.slot)) continue;
     scorer.add(near.slot);
-    // The k nearest by their codes bound what those behind them can be. A label may come twice.
-    if (scorer.added() == k + 1) cut = store.cut_of_distance(prepared, near.distance).value_or(cut);
+    if (scorer.added() <= k || (scorer.added() - k - 1) % ranked_at_once != 0) continue;
+    // What was scored bounds what those behind it, by their codes, can be.
+    scorer.flush();
+    cut = store.cut_of_score(prepared, best.front()).value_or(cut);
   }
   scorer.flush();
   keep_best(matches, k);

@@ -90,6 +90,7 @@ void Store::prepare(const float* values, Query& query) const {
   int8_t* codes = room_for_codes(query);
   const Encoded encoded = encode_row(values, codes);
   finish(encoded.scale, encoded.sum, square_of(encoded), query);
+  query.error_ = encoded.error;
   query.code_.codes = codes;
 }
 
@@ -99,6 +100,7 @@ void Store::prepare(uint32_t slot, Query& query) const {
     return;
   }
   query.row_ = nullptr;
+  query.error_ = max_error_.load(std::memory_order_relaxed);
   int8_t* codes = room_for_codes(query);
   const std::byte* stored = codes_.at(slot);
   const int32_t sum = load_code(stored, code_bytes_, codes);
@@ -118,6 +120,7 @@ void Store::write_code(uint32_t slot) {
   auto* stored = reinterpret_cast<uint8_t*>(codes_.at(slot));
   std::memset(stored + dimension_, 0, code_bytes_ - dimension_);
   const Encoded encoded = encode_row(values, reinterpret_cast<int8_t*>(stored));
+  raise(max_error_, encoded.error);
   for (size_t i = 0; i < code_bytes_; ++i) stored[i] ^= 0x80;
   float term = 0;
   if (metric_ != Metric::dot_product) term = square_of(encoded);
@@ -133,21 +136,17 @@ void Store::write_code(uint32_t slot) {
 float Store::relative_rounding() const { return 4e-6f + 4e-9f * static_cast<float>(dimension_); }
 
 std::optional<Store::Slack> Store::slack(const Query& query) const {
-  // A value is at most half a step away from its code's.
-  constexpr float half_step = 0.5001f;
   constexpr float greatest = 1e30f;
+  const float of_code = max_error_.load(std::memory_order_relaxed);
+  const float of_query = query.error_;
   const float scale = max_scale_.load(std::memory_order_relaxed);
   const float square = max_square_.load(std::memory_order_relaxed);
   if (!coded_ || !(square < greatest) || !(query.square_ < greatest)) return std::nullopt;
   const float root = std::sqrt(static_cast<float>(dimension_));
-  // What the last digit of a float below 1e-38 is worth: of a scale, 127 times, and of a product of scales, 127 * 127
-  // times for each dimension.
-  constexpr float of_scale = 1e-43f;
+  // What the last digit of a float below 1e-38 is worth: of a product of scales, 127 * 127 times for each dimension.
   constexpr float of_product = 4e-41f;
   Slack slack;
   slack.rounding = relative_rounding() * (square + query.square_) + of_product * static_cast<float>(dimension_);
-  const float of_code = (half_step * scale + of_scale) * root;
-  const float of_query = (half_step * query.scale_ + of_scale) * root;
   slack.error = of_code + of_query;
   if (metric_ == Metric::dot_product) {
     // Squares of small lengths are not floats: then what the scale allows.

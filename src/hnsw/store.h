@@ -30,6 +30,7 @@ class Query {
   CodeQuery code_;
   float scale_ = 0;
   float square_ = 0;
+  float error_ = 0;
   std::vector<int8_t> codes_;
 };
 
@@ -93,7 +94,8 @@ class Store {
   const std::vector<float> center_;
   Blocks codes_;
   Blocks rows_;
-  // The largest that ever were: they bound what codes err.
+  // The largest that ever were, of codes: they bound what these err.
+  std::atomic<float> max_error_{0};
   std::atomic<float> max_scale_{0};
   std::atomic<float> max_square_{0};
 };

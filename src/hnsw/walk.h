@@ -82,6 +82,7 @@ class Walk {
   static Buffers& buffers();
   // The neighbours of a slot that were not seen yet, and their distances.
   uint32_t unseen(const Query& query, uint32_t slot, uint32_t level);
+  void prefetch_next(size_t at, size_t size) const;
 
   const Graph& graph_;
   const Store& store_;
