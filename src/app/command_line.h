@@ -52,7 +52,11 @@ struct DiffCommand {
 };
 struct ImportCommand {
   std::string database;
+  // One of the two is given.
   std::string file;
+  std::string directory;
+  // Where the directory's contents come.
+  std::string path = "/";
   bool force = false;
   bool promote = false;
 };

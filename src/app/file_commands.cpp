@@ -10,6 +10,7 @@
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "kv/database.h"
 #include "service/backup_files.h"
+#include "service/directory_import.h"
 
 namespace strata::app {
 namespace {
@@ -37,7 +38,7 @@ Exit say(const Error& error) { return say(error, exit_of(error.code())); }
 class OpenStore {
  public:
   // make: it may be missing, and is made.
-  static Result<std::unique_ptr<OpenStore>> open(const std::string& given, bool make) {
+  static Result<std::unique_ptr<OpenStore>> open(const std::string& given, bool make, kv::Durability durability) {
     const DatabasePlace place = database_place(database_directory(given));
     if (!make && place.archive.empty() && !std::filesystem::exists(place.directory)) {
       return Error(ErrorCode::io_error, fmt::format("there is no data directory {}", place.directory));
@@ -49,18 +50,20 @@ class OpenStore {
       return Error(engine.error().code() == ErrorCode::corruption ? ErrorCode::corruption : ErrorCode::io_error,
                    fmt::format("cannot open the data directory {}: {}", place.directory, engine.error().message()));
     }
-    auto store = std::make_unique<OpenStore>(*std::move(engine));
+    auto store = std::make_unique<OpenStore>(*std::move(engine), durability);
     RETURN_IF_ERROR(import_exported_file(store->files.archives, place));
     return store;
   }
-  explicit OpenStore(std::shared_ptr<kv::Engine> engine) : database(std::move(engine)) {}
+  OpenStore(std::shared_ptr<kv::Engine> engine, kv::Durability durability)
+      : database(std::move(engine)), files(database, durability) {}
 
   kv::Database database;
-  FileServices files{database, kv::Durability::sync};
+  FileServices files;
 };
 
-Exit with_store(const std::string& given, bool make, const std::function<Exit(OpenStore&)>& body) {
-  const auto store = OpenStore::open(given, make);
+Exit with_store(const std::string& given, bool make, const std::function<Exit(OpenStore&)>& body,
+                kv::Durability durability = kv::Durability::sync) {
+  const auto store = OpenStore::open(given, make, durability);
   if (!store.ok()) {
     return say(store.error(),
                store.error().code() == ErrorCode::io_error ? Exit::database : exit_of(store.error().code()));
@@ -161,7 +164,32 @@ Exit run_diff(const DiffCommand& command) {
   });
 }
 
+namespace {
+
+// Its commits are handed to the system one after another; the last one makes all of them durable.
+Exit run_directory_import(const ImportCommand& command) {
+  const auto body = [&](OpenStore& store) {
+    service::DirectoryImport import(store.files.system, {.directory = command.directory, .path = command.path});
+    const auto done = import.run({});
+    if (!done.ok()) return say(done.error());
+    fmt::print(
+        "Directory imported.\n"
+        "  Files: {} of {} bytes\n"
+        "  Symlinks: {}\n"
+        "  Unchanged: {}\n"
+        "  Skipped: {}\n"
+        "  Failed: {}\n",
+        done->files, done->bytes, done->symlinks, done->unchanged, done->skipped, done->failed);
+    for (const std::string& failure : done->failures) fmt::print(stderr, "strata: {}\n", failure);
+    return done->failed == 0 ? Exit::ok : Exit::failed;
+  };
+  return with_store(command.database, true, body, kv::Durability::async);
+}
+
+}  // namespace
+
 Exit run_import(const ImportCommand& command) {
+  if (!command.directory.empty()) return run_directory_import(command);
   auto source = service::FileSource::open(command.file);
   if (!source.ok()) return say(source.error(), Exit::usage);
   return with_store(command.database, true, [&](OpenStore& store) {

@@ -68,10 +68,20 @@ FileOptions::FileOptions(CLI::App& program, const std::string& footer) : program
   add_text(diff_, "--from", diff_command_.from, "VERSION", "Snapshot or version hash to begin with")->required();
   add_text(diff_, "--to", diff_command_.to, "VERSION", "Snapshot or version hash to lead to [HEAD]");
 
-  import_ = add("import", "Add the version of an .aeordb archive or patch", footer, &import_command_.database);
-  add_text(import_, "-f,--file", import_command_.file, "FILE", "Archive or patch to read")->required();
-  import_->add_flag("--force", import_command_.force, "Apply a patch although HEAD is not what it was made from");
-  import_->add_flag("--promote", import_command_.promote, "HEAD becomes the version");
+  import_ = add("import", "Add the version of an .aeordb archive or patch, or a directory's files to HEAD", footer,
+                &import_command_.database);
+  CLI::Option* file = add_text(import_, "-f,--file", import_command_.file, "FILE", "Archive or patch to read");
+  CLI::Option* directory =
+      add_text(import_, "--directory", import_command_.directory, "DIR",
+               "Put what is in this directory into HEAD; what has not changed since the last time is not read again");
+  add_text(import_, "--path", import_command_.path, "PATH", "Where it comes [/]")->needs(directory);
+  import_->add_flag("--force", import_command_.force, "Apply a patch although HEAD is not what it was made from")
+      ->needs(file);
+  import_->add_flag("--promote", import_command_.promote, "HEAD becomes the version")->needs(file);
+  file->excludes(directory);
+  import_->callback([file, directory] {
+    if (!*file && !*directory) throw CLI::RequiredError("--file or --directory");
+  });
 
   promote_ = add("promote", "Make a version HEAD", footer, &promote_command_.database);
   add_text(promote_, "--hash", promote_command_.hash, "HASH", "The version, in hexadecimal digits")->required();

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "layers/files/path.h"
+#include "service/backup_files.h"
 #include "service/content_type.h"
 #include "service/file_operations.h"
 #include "service/file_stream.h"
@@ -34,21 +35,6 @@ constexpr size_t most_slices_waiting = 16;
 // Of a directory's records that are compared in one transaction.
 constexpr size_t records_a_read = 5'000;
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  bool ok() const { return value_ >= 0; }
-  int value() const { return value_; }
-
- private:
-  const int value_;
-};
-
 // What tells that a file is still the one that was imported: any write changes its time of change.
 Bytes identity_of(const struct stat& stat) {
   const auto nanoseconds = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
@@ -61,21 +47,6 @@ int64_t age_ms(const timespec& time) {
   ::clock_gettime(CLOCK_REALTIME, &now);
   return (now.tv_sec - time.tv_sec) * 1'000 + (now.tv_nsec - time.tv_nsec) / 1'000'000;
 }
-
-class FileSource final : public ByteSource {
- public:
-  explicit FileSource(int descriptor) : descriptor_(descriptor) {}
-  Result<size_t> read(std::span<char> into) override {
-    for (;;) {
-      const ssize_t count = ::read(descriptor_, into.data(), into.size());
-      if (count >= 0) return static_cast<size_t>(count);
-      if (errno != EINTR) return Error(ErrorCode::io_error, std::strerror(errno));
-    }
-  }
-
- private:
-  const int descriptor_;
-};
 
 // The names of a directory in order.
 Result<std::vector<std::string>> names_in(const std::string& directory) {
@@ -325,15 +296,15 @@ void DirectoryImport::work(const Context& context) {
 }
 
 Result<std::unique_ptr<FileOperation>> DirectoryImport::read_file(const Candidate& candidate) {
-  const Descriptor file(::open(candidate.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  Descriptor file(::open(candidate.file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat stat{};
-  if (!file.ok() || ::fstat(file.value(), &stat) != 0) return Error(ErrorCode::io_error, std::strerror(errno));
+  if (!file.open() || ::fstat(file.number(), &stat) != 0) return Error(ErrorCode::io_error, std::strerror(errno));
   if (!S_ISREG(stat.st_mode)) return Error(ErrorCode::invalid_argument, "is no file any more");
   auto operation = std::make_unique<PutFile>();
   operation->path = candidate.path;
   // As it is before it is read: what is written meanwhile is another file to the next import.
   if (age_ms(stat.st_ctim) >= request_.settled_ms) operation->metadata = identity_of(stat);
-  FileSource source(file.value());
+  FileSource source(std::move(file));
   Bytes first(std::min<uint64_t>(static_cast<uint64_t>(stat.st_size) + 1, archive::file_chunk_bytes), '\0');
   ASSIGN_OR_RETURN(size_t size, read_full(source, first));
   if (size == first.size() && size < archive::file_chunk_bytes) {

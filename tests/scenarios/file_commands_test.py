@@ -217,3 +217,30 @@ def test_stress_tells_what_fails():
     for arguments in (["-d", "0s"], ["-d", "5x"], ["-o", "delete"], ["-s", "1zb"], ["-c", "0"], ["-p", "relative"],
                       ["-t", "ftp://x"], ["-t", "http://x/y"], ["-s", "99999999999999999999"]):
         run("stress", *arguments, code=2)
+
+
+def test_import_a_directory(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "d").mkdir(parents=True)
+    (source / "a").write_bytes(b"one")
+    (source / "d" / "b").write_bytes(b"two" * 200_000)
+    (source / "link").symlink_to("a")
+
+    def report(files, size, links, unchanged):
+        return (f"Directory imported.\n  Files: {files} of {size} bytes\n  Symlinks: {links}\n"
+                f"  Unchanged: {unchanged}\n  Skipped: 0\n  Failed: 0\n")
+
+    assert run("import", "-D", target, "--directory", source, "--path", "/in") == report(2, 600_003, 1, 0)
+    (source / "c").write_bytes(b"new")
+    third = run("import", "-D", target, "--directory", source, "--path", "/in")
+    # Files that were written a moment before they were imported are read once more.
+    assert third in (report(files, size, 0, unchanged) for files, size, unchanged in
+                     ((1, 3, 3), (2, 6, 2), (2, 600_003, 2), (3, 600_006, 1)))
+    with Server("--database", str(target), directory=tmp_path) as server:
+        check_tree(server.client(), {"in": {"a": b"one", "d": {"b": b"two" * 200_000}, "link": "a", "c": b"new"}})
+    assert "is no directory" in run("import", "-D", target, "--directory", source / "a", code=2)
+    assert "excludes" in run("import", "-D", target, "--directory", source, "--file", "x", code=2)
+    assert "requires" in run("import", "-D", target, "--file", "x", "--path", "/in", code=2)
+    assert "is required" in run("import", "-D", target, code=2)
+    (source / "bad\udcff").write_bytes(b"x")
+    assert "not UTF-8" in run("import", "-D", target, "--directory", source, code=1)
