@@ -1,11 +1,12 @@
 """Versions: snapshots, forks, restore, promote, reads at a version, the history of a file, its restoration."""
 
 import re
+import threading
 import time
 
 import pytest
 
-from file_help import CHUNK, NO_HASH, Files, noise, quoted, unique
+from file_help import CHUNK, NO_HASH, Files, commit_files, noise, quoted, send_chunk, unique
 
 BAD_NAMES = ["", "n" * 256, "a\u0000b", "HEAD", "a/b"]
 
@@ -324,3 +325,38 @@ def test_restoring_a_symlink(files):
     files.link("/link", "/second")
     assert files.restore_file("/link", snapshot=snapshot["name"]).status == 200
     assert files.head("/link").headers["X-Symlink-Target"] == "/first"
+
+
+def test_reads_and_listings_are_of_one_version(server, client, files):
+    """Two files that change together, by commits and by restores, are never seen apart."""
+    small, large = noise(100, 3), noise(900, 5)
+    for chunk in (small, large):
+        assert send_chunk(client, chunk).status in (200, 201)
+    pair = (files.root + "/x", files.root + "/y")
+    first = None
+    for chunk in (small, large):
+        assert commit_files(client, *((path, [chunk]) for path in pair)).status == 200
+        first = first or files.snapshot()["name"]
+    done = threading.Event()
+    failures = []
+
+    def read():
+        own = Files(server.client(), files.root)
+        while not done.is_set():
+            sizes = [entry["total_size"] for entry in own.list("/")]
+            version = own.client.request("HEAD", "/engine/").headers["ETag"].strip('"')
+            bodies = {own.body(path, version=version) for path in ("/x", "/y")}
+            if sizes not in ([100, 100], [900, 900]) or bodies not in ({small}, {large}):
+                failures.append((sizes, bodies))
+        own.client.close()
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for at in range(30):
+        assert files.restore(first).status == 200 if at % 2 else commit_files(
+            client, *((path, [large]) for path in pair)).status == 200
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not failures, failures[0]
