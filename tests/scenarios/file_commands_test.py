@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 
 import pytest
 
 import aeor_help as aeor
+from app_pages_test import Shell, commands
 from file_archive_test import check_tree, head, put_tree
 from strata_server import Server, binary
 
@@ -74,6 +76,26 @@ def test_diff_and_patch(data, tmp_path):
     run("promote", "-D", target, "--hash", versions[0])
     assert run("import", "-D", target, "-f", patch, "--promote").startswith(
         "Patch imported.\nEntries: 7\nChunks: 2\nFiles: 2\nDirectories: 2\nDeletions: 1\n")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_page(tmp_path):
+    with Server(directory=tmp_path / "strata") as server:
+        client = server.client()
+        versions = []
+        for name in ("v1", "v2"):
+            put_tree(client, {"a": name.encode()})
+            versions.append(client.post("/version/snapshot", {"name": name}).json["root_hash"])
+        shell = Shell(tmp_path, server)
+        outputs = [shell.run(line.replace("HASH", versions[0])) for line in commands("archives.md") if line.startswith("curl")]
+        assert len(outputs) == 6 and f'"head":"{versions[0]}"' in outputs[4] and f'"version_hash":"{versions[1]}"' in outputs[5]
+        assert head(client) == versions[1]
+        # The other lines name options that there are.
+        texts = {name: run(name, "--help") for name in ("export", "diff", "import", "promote", "gc", "stress")}
+        for line in commands("archives.md"):
+            words = re.findall(r"[\w-]+", line)
+            if words[0] == "strata":
+                assert all(option in texts[words[1]] for option in re.findall(r"--[\w-]+", line)), line
 
 
 def test_what_is_refused(data, tmp_path):
