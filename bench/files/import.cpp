@@ -74,7 +74,12 @@ class Importer {
     ++done.files;
     done.bytes += size;
     if (size > small_bytes) {
-      return files_.put({}, {.path = path, .content_type = content_type, .body = &source, .expected_bytes = size}).ok()
+      return files_.put({}, {.path = path,
+                             .content_type = content_type,
+                             .body = &source,
+                             .expected_bytes = size,
+                             .keep_unchanged = true})
+                     .ok()
                  ? Result<void>()
                  : Result<void>(ErrorCode::io_error);
     }

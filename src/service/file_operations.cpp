@@ -118,9 +118,9 @@ Result<void> PutFile::write_chunk(FileBatch& batch) {
 }
 
 Result<void> PutFile::write(FileBatch& batch) {
+  if (session) files::clear_upload_marks(batch.transaction(), *session);
   if (unchanged_) return {};
   if (small || !raw.empty()) RETURN_IF_ERROR(write_chunk(batch));
-  if (session) files::clear_upload_marks(batch.transaction(), *session);
   batch.entries().put(EntryKind::file, stat.hash, record_);
   return {};
 }

@@ -70,6 +70,7 @@ Result<FileStat> Files::put(const Context& context, const PutFileRequest& reques
     return Error(ErrorCode::invalid_argument, "the content type is too long");
   }
   operation.content_type = request.content_type.empty() ? detect_content_type(first) : request.content_type;
+  operation.keep_unchanged = request.keep_unchanged;
   const auto writer = system_.writer(request.fork);
   if (first.size() < file_chunk_bytes) {
     if (first.size() > system_.options().max_file_bytes) {

@@ -31,6 +31,8 @@ struct PutFileRequest {
   ByteSource* body = nullptr;
   // What its sender says it has; a hint.
   std::optional<uint64_t> expected_bytes = std::nullopt;
+  // A file that has these bytes and this type already stays as it is.
+  bool keep_unchanged = false;
 };
 // Of many that are put at once: less than a chunk, and here already.
 struct SmallFile {

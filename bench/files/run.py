@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""Versioned files beside git, restic and borg: a source tree in, and in again unchanged.
+
+The tree is what /usr/include and /usr/share hold, copied once. Every side reads all of it, compresses with its fastest
+level (zlib 1, zstd) and is on disk at the end (`sync -f` counts). Interleaved; median of the rounds with their range.
+Then bench_files measures large files, snapshots, diffs and collections in process.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "build/release/bench/files/bench_files"
+ENVIRONMENT = dict(os.environ, RESTIC_PASSWORD="x", BORG_UNENCRYPTED_REPO_ACCESS_IS_OK="yes",
+                   GIT_CONFIG_GLOBAL="/dev/null", GIT_AUTHOR_NAME="b", GIT_AUTHOR_EMAIL="b@b",
+                   GIT_COMMITTER_NAME="b", GIT_COMMITTER_EMAIL="b@b")
+
+
+def call(*command):
+    subprocess.run([str(part) for part in command], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+
+
+def strata(tree, store):
+    call(PROGRAM, "--directory", store, "import", tree)
+
+
+def git(tree, store):
+    if not store.exists():
+        call("git", "init", "-q", "--bare", store)
+        call("git", "-C", store, "config", "core.compression", "1")
+        call("git", "-C", store, "config", "gc.auto", "0")
+    at = ("git", "--git-dir=%s" % store, "--work-tree=%s" % tree, "-c", "core.bare=false")
+    call(*at, "add", "-A", tree)
+    call(*at, "commit", "-q", "--allow-empty", "-m", "import")
+
+
+def restic(tree, store):
+    if not store.exists():
+        call("restic", "init", "-q", "-r", store)
+    call("restic", "-r", store, "backup", "-q", "--no-cache", tree)
+
+
+def borg(tree, store):
+    if not store.exists():
+        call("borg", "init", "-e", "none", store)
+    call("borg", "create", "-C", "zstd,1", "%s::%d" % (store, time.time_ns()), tree)
+
+
+SIDES = (("strata", strata), ("git", git), ("restic", restic), ("borg", borg))
+
+
+def seconds_of(side, tree, store):
+    began = time.monotonic()
+    side(tree, store)
+    call("sync", "-f", store)
+    return time.monotonic() - began
+
+
+def copy_tree(directory):
+    tree = directory / "tree"
+    tree.mkdir()
+    for source in ("/usr/include", "/usr/share"):
+        call("cp", "-a", source, tree)
+    files = [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
+    print("tree: %d files, %.0f MB" % (len(files), sum(path.stat().st_size for path in files) / 1e6), flush=True)
+    return tree
+
+
+def show(title, times):
+    ours = statistics.median(times["strata"])
+    for name, values in times.items():
+        median = statistics.median(values)
+        print("%s, %s: %.2f s (%.2f-%.2f), %.2f x ours" % (title, name, median, min(values), max(values), median / ours))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build/bench-files")
+    arguments = parser.parse_args()
+    shutil.rmtree(arguments.directory, ignore_errors=True)
+    arguments.directory.mkdir(parents=True)
+    tree = copy_tree(arguments.directory)
+    first = {name: [] for name, _ in SIDES}
+    again = {name: [] for name, _ in SIDES}
+    sizes = {}
+    for _ in range(arguments.rounds):
+        for name, side in SIDES:
+            store = arguments.directory / name
+            shutil.rmtree(store, ignore_errors=True)
+            first[name].append(seconds_of(side, tree, store))
+            sizes[name] = int(subprocess.check_output(["du", "-sm", store]).split()[0])
+            again[name].append(seconds_of(side, tree, store))
+    show("import", first)
+    show("again, unchanged", again)
+    print("stored, MB: %s" % ", ".join("%s %d" % item for item in sizes.items()))
+    for what in ("large", "tree"):
+        store = arguments.directory / what
+        subprocess.run([PROGRAM, "--directory", store, "--rounds", str(arguments.rounds), what], check=True)
+    shutil.rmtree(arguments.directory)
+
+
+if __name__ == "__main__":
+    main()
