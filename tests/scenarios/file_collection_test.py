@@ -108,6 +108,18 @@ def test_directories_that_are_trees(own):
     assert collect(client)["garbage_entries"] == 0
 
 
+@pytest.mark.parametrize("content_type,least,most", [("text/plain", 100, 30_000), ("application/zip", 280_000, 290_000)])
+def test_what_compresses_takes_less(own, content_type, least, most):
+    client = own.client()
+    files = Files(client)
+    body = b"word after word" * 18_800
+    files.store("/a", body, content_type)
+    assert files.body("/a") == body
+    assert files.get("/a", headers={"Range": "bytes=262140-262149"}).body == body[262_140:262_150]
+    files.delete("/a")
+    assert least < collect(client)["reclaimed_bytes"] < most
+
+
 def test_chunks_of_uploads_under_way_stay(own):
     client = own.client()
     data = noise(9_000, 9)
