@@ -25,64 +25,24 @@ Result<void> FileWriter::exclude(const Context& context, const std::function<Res
 
 Result<void> FileWriter::enter(const Context& context, Request& own) {
   RETURN_IF_ERROR(timeout_ms(context, system_.clock()));
-  Future<bool> woken;
-  {
-    std::lock_guard lock(mutex_);
-    if (waiting_.size() >= max_waiting) return Error(ErrorCode::too_many_requests, "too many writes of files wait");
-    waiting_.push_back(&own);
-    if (leading_) woken = own.woken.future();
-    leading_ = true;
-  }
-  bool lead = true;
-  if (woken.valid()) {
-    ASSIGN_OR_RETURN(lead, woken.get());
-  }
-  if (lead) {
-    const std::vector<Request*> batch = take_batch();
-    execute(batch);
-    for (Request* request : batch) {
-      if (request != &own) answer(*request);
-    }
-    pass_on();
-  }
+  ASSIGN_OR_RETURN(const bool done, line_.enter(own, max_waiting, count_batch,
+                                                [&](std::span<Request* const> batch) { execute(batch); }));
+  if (!done) return Error(ErrorCode::too_many_requests, "too many writes of files wait");
   if (own.error) return *own.error;
   return {};
 }
 
-// The leader's own request is the first that waits.
-std::vector<FileWriter::Request*> FileWriter::take_batch() {
-  std::lock_guard lock(mutex_);
-  std::vector<Request*> batch;
+size_t FileWriter::count_batch(const std::deque<Request*>& waiting) {
+  size_t count = 0;
   size_t bytes = 0;
-  while (!waiting_.empty() && batch.size() < max_groups) {
-    Request* next = waiting_.front();
+  for (const Request* next : waiting) {
     bytes += next->bytes;
     const bool alone = next->function != nullptr;
-    if (!batch.empty() && (alone || bytes > max_bytes)) break;
-    batch.push_back(next);
-    waiting_.pop_front();
+    if (count == max_groups || (count != 0 && (alone || bytes > max_bytes))) break;
+    ++count;
     if (alone) break;
   }
-  return batch;
-}
-
-void FileWriter::answer(Request& request) {
-  // The request dies with the call that waits for it, perhaps before fulfil has returned.
-  Promise<bool> woken = std::move(request.woken);
-  woken.fulfil(false);
-}
-
-void FileWriter::pass_on() {
-  std::optional<Promise<bool>> next;
-  {
-    std::lock_guard lock(mutex_);
-    if (waiting_.empty()) {
-      leading_ = false;
-      return;
-    }
-    next = std::move(waiting_.front()->woken);
-  }
-  next->fulfil(true);
+  return count;
 }
 
 void FileWriter::execute(std::span<Request* const> batch) {

@@ -19,6 +19,7 @@
 
 #include "base/future.h"
 #include "layers/files/versions.h"
+#include "service/batch_line.h"
 #include "service/file_batch.h"
 #include "service/file_system.h"
 
@@ -46,15 +47,12 @@ class FileWriter {
     // Instead of a group.
     const std::function<Result<void>()>* function = nullptr;
     size_t bytes = 0;
-    // True: lead now.
     Promise<bool> woken;
     std::optional<Error> error;
   };
 
   Result<void> enter(const Context& context, Request& own);
-  std::vector<Request*> take_batch();
-  static void answer(Request& request);
-  void pass_on();
+  static size_t count_batch(const std::deque<Request*>& waiting);
   void execute(std::span<Request* const> batch);
   Result<void> attempt(kv::Transaction& transaction, std::span<Request* const> batch,
                        std::optional<files::Branch>& written);
@@ -64,9 +62,7 @@ class FileWriter {
 
   FileSystem& system_;
   const std::string branch_;
-  std::mutex mutex_;
-  std::deque<Request*> waiting_;
-  bool leading_ = false;
+  BatchLine<Request> line_;
 };
 
 }  // namespace strata::service

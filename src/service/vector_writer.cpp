@@ -96,67 +96,30 @@ Result<uint64_t> VectorWriter::submit(std::span<VectorOperation> operations, kv:
   const int64_t begin_us = clock_.steady_us();
   RETURN_IF_ERROR(view_.room().get());
   Request own{.operations = operations, .durability = durability, .bytes = bytes_of(operations)};
-  Future<bool> woken;
-  {
-    std::lock_guard lock(mutex_);
-    if (waiting_.size() >= max_waiting) {
-      return Error(ErrorCode::too_many_requests, "too many writes of this collection wait");
-    }
-    waiting_.push_back(&own);
-    if (leading_) woken = own.woken.future();
-    leading_ = true;
-  }
-  bool lead = true;
-  if (woken.valid()) {
-    ASSIGN_OR_RETURN(lead, woken.get());
-  }
-  counters_.blocked_us += static_cast<uint64_t>(clock_.steady_us() - begin_us);
-  if (lead) {
-    const std::vector<Request*> batch = take_batch();
-    execute(batch);
-    for (Request* request : batch) {
-      if (request != &own) answer(*request);
-    }
-    pass_on();
-  }
+  int64_t led_us = 0;
+  ASSIGN_OR_RETURN(const bool done, line_.enter(
+                                        own, max_waiting, [&](const auto& waiting) { return count_batch(waiting); },
+                                        [&](std::span<Request* const> batch) {
+                                          led_us = clock_.steady_us();
+                                          execute(batch);
+                                        }));
+  if (!done) return Error(ErrorCode::too_many_requests, "too many writes of this collection wait");
+  counters_.blocked_us += static_cast<uint64_t>((led_us != 0 ? led_us : clock_.steady_us()) - begin_us);
   if (own.error) return *own.error;
   return own.last_lsn;
 }
 
-// The leader's own request is the first that waits.
-std::vector<VectorWriter::Request*> VectorWriter::take_batch() {
-  std::lock_guard lock(mutex_);
-  std::vector<Request*> batch;
+size_t VectorWriter::count_batch(const std::deque<Request*>& waiting) const {
+  size_t count = 0;
   size_t bytes = 0;
   size_t operations = 0;
-  while (!waiting_.empty()) {
-    Request* next = waiting_.front();
+  for (const Request* next : waiting) {
     bytes += next->bytes;
     operations += next->operations.size();
-    if (!batch.empty() && (bytes > max_bytes() || operations > vectors::max_log_entries)) break;
-    batch.push_back(next);
-    waiting_.pop_front();
+    if (count != 0 && (bytes > max_bytes() || operations > vectors::max_log_entries)) break;
+    ++count;
   }
-  return batch;
-}
-
-void VectorWriter::answer(Request& request) {
-  // The request dies with the call that waits for it, perhaps before fulfil has returned.
-  Promise<bool> woken = std::move(request.woken);
-  woken.fulfil(false);
-}
-
-void VectorWriter::pass_on() {
-  std::optional<Promise<bool>> next;
-  {
-    std::lock_guard lock(mutex_);
-    if (waiting_.empty()) {
-      leading_ = false;
-      return;
-    }
-    next = std::move(waiting_.front()->woken);
-  }
-  next->fulfil(true);
+  return count;
 }
 
 void VectorWriter::execute(std::span<Request* const> batch) {

@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "kv/database.h"
 #include "layers/vectors/vector_log.h"
+#include "service/batch_line.h"
 #include "service/vector_view.h"
 
 namespace strata::service {
@@ -73,14 +74,11 @@ class VectorWriter {
     kv::Durability durability = kv::Durability::sync;
     size_t bytes = 0;
     uint64_t last_lsn = 0;
-    // True: lead now.
     Promise<bool> woken;
     std::optional<Error> error;
   };
 
-  std::vector<Request*> take_batch();
-  void pass_on();
-  static void answer(Request& request);
+  size_t count_batch(const std::deque<Request*>& waiting) const;
   void execute(std::span<Request* const> batch);
   Result<void> tell_view(const VectorBatch& batch);
 
@@ -90,9 +88,7 @@ class VectorWriter {
   VectorView& view_;
   const std::function<void()> wake_;
   VectorWriterCounters counters_;
-  std::mutex mutex_;
-  std::deque<Request*> waiting_;
-  bool leading_ = false;
+  BatchLine<Request> line_;
   Random random_;  // of the leader
 };
 
