@@ -9,10 +9,13 @@
 #include "base/random.h"
 #include "core/harness.h"
 #include "engine/rocksdb/rocksdb_engine.h"
-#include "files/import.h"
 #include "layers/files/tree_diff.h"
+#include "service/directory_import.h"
 #include "service/file_collector.h"
+#include "service/file_operations.h"
 #include "service/file_versions.h"
+#include "service/file_writer.h"
+#include "service/files.h"
 
 namespace strata::bench {
 namespace {
@@ -20,7 +23,8 @@ namespace {
 struct FileSettings {
   std::filesystem::path directory = "bench-files";
   std::filesystem::path source;
-  int threads = 3;
+  // 0: the import's own choice.
+  int threads = 0;
   int rounds = 5;
   size_t files = 1'000'000;
   size_t bytes = size_t{1} << 30;
@@ -69,13 +73,13 @@ class Noise final : public ByteSource {
 void run_import(const FileSettings& settings) {
   const Stopwatch watch;
   Store store(settings.directory);
-  // What is committed last is durable with all before it.
   service::FileSystem quick(store.database, {.durability = kv::Durability::async});
-  service::Files files(quick);
-  const Imported done = must(import_directory(files, settings.source, settings.threads));
+  service::DirectoryImport import(quick,
+                                  {.directory = settings.source, .threads = static_cast<size_t>(settings.threads)});
+  const service::DirectoryImportReport done = must(import.run({}));
   must(store.versions.make_snapshot({}, {.name = fmt::format("import-{}", quick.now_ms())}));
-  fmt::print("{{\"files\":{},\"bytes\":{},\"seconds\":{:.3f},\"cpu_seconds\":{:.3f}}}\n", done.files, done.bytes,
-             watch.seconds(), cpu_seconds());
+  fmt::print("{{\"files\":{},\"unchanged\":{},\"failed\":{},\"bytes\":{},\"seconds\":{:.3f},\"cpu_seconds\":{:.3f}}}\n",
+             done.files, done.unchanged, done.failed, done.bytes, watch.seconds(), cpu_seconds());
 }
 
 // Of the whole process, what the engine does in the background included; noise is made outside of the clock.
@@ -118,17 +122,18 @@ std::string name_of(size_t i) { return fmt::format("/d{:03}/f{:07}", i % 1'000, 
 void fill(Store& store, size_t first, size_t last, std::string_view salt) {
   constexpr size_t group = 1'000;
   for (size_t begin = first; begin < last; begin += group) {
-    std::vector<std::string> names;
-    std::vector<Bytes> bytes;
-    for (size_t i = begin; i < std::min(last, begin + group); ++i) {
-      names.push_back(name_of(i));
-      bytes.push_back(fmt::format("{} {}", salt, i));
+    std::vector<service::PutFile> puts(std::min(last, begin + group) - begin);
+    std::vector<service::FileOperation*> all;
+    for (size_t i = 0; i < puts.size(); ++i) {
+      Bytes bytes = fmt::format("{} {}", salt, begin + i);
+      puts[i].path = name_of(begin + i);
+      puts[i].content_type = "text/plain";
+      puts[i].total_size = bytes.size();
+      puts[i].small = service::ChunkPacker(puts[i].content_type).make(std::move(bytes));
+      puts[i].chunks = {puts[i].small->hash};
+      all.push_back(&puts[i]);
     }
-    std::vector<service::SmallFile> all;
-    for (size_t i = 0; i < names.size(); ++i) {
-      all.push_back({.path = names[i], .content_type = "text/plain", .bytes = bytes[i]});
-    }
-    must(store.files.put_all({}, {.files = all}));
+    must(store.system.writer(files::head)->submit({}, all));
   }
 }
 

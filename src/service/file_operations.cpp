@@ -67,10 +67,6 @@ Result<void> PutFile::apply(FileBatch& batch) {
     if (!wanted) return Error(ErrorCode::gone, "the upload took too long: its chunks may be gone");
   }
   if (gather_up_to) RETURN_IF_ERROR(gather(batch));
-  if (keep_unchanged) {
-    ASSIGN_OR_RETURN(unchanged_, is_unchanged(batch));
-    if (unchanged_) return {};
-  }
   ASSIGN_OR_RETURN(const int64_t created_at_ms, created_at(batch, path, EntryKind::file));
   const archive::FileRecord record{.path = path,
                                    .content_type = content_type,
@@ -90,37 +86,13 @@ Result<void> PutFile::apply(FileBatch& batch) {
                                            .content_type = content_type});
 }
 
-Result<bool> PutFile::is_unchanged(FileBatch& batch) {
-  ASSIGN_OR_RETURN(const auto before, batch.tree().find(path));
-  if (!before || before->kind != EntryKind::file || before->size != total_size ||
-      before->content_type != content_type) {
-    return false;
-  }
-  ASSIGN_OR_RETURN(archive::FileRecord record, batch.entries().file_record(before->hash));
-  if (record.chunks != chunks) return false;
-  record.path = path;
-  stat = stat_of(record, before->hash);
-  return true;
-}
-
-Result<void> PutFile::write_chunk(FileBatch& batch) {
-  const Hash& name = chunks.front();
-  ASSIGN_OR_RETURN(const auto found, found_.front().get());
-  ASSIGN_OR_RETURN(const auto row, batch.entries().reuse(name, found));
-  if (row) return {};
-  if (small) {
-    batch.entries().put_chunk(name, small->stored, small->compression, small->raw_size);
-  } else {
-    // It was there a moment ago, so nobody has packed it.
-    batch.entries().put_chunk(name, raw, files::Compression::none, static_cast<uint32_t>(raw.size()));
-  }
-  return {};
-}
-
 Result<void> PutFile::write(FileBatch& batch) {
   if (session) files::clear_upload_marks(batch.transaction(), *session);
-  if (unchanged_) return {};
-  if (small || !raw.empty()) RETURN_IF_ERROR(write_chunk(batch));
+  if (small) {
+    ASSIGN_OR_RETURN(const auto found, found_.front().get());
+    ASSIGN_OR_RETURN(const auto row, batch.entries().reuse(small->hash, found));
+    if (!row) batch.entries().put_chunk(small->hash, small->stored, small->compression, small->raw_size);
+  }
   batch.entries().put(EntryKind::file, stat.hash, record_);
   return {};
 }

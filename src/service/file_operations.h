@@ -28,10 +28,6 @@ class PutFile final : public FileOperation {
   std::vector<Hash> chunks;
   // The file's one chunk, which is written with it where it is not there.
   std::optional<PackedChunk> small;
-  // The same, of one that was there when it was looked for: views what the caller keeps.
-  BytesView raw;
-  // A file of this type and these chunks stays as it is.
-  bool keep_unchanged = false;
   // The chunks were written and marked by this upload, whose marks go.
   std::optional<files::SessionId> session;
   // The chunks are others': each must be there, total_size is what they have, at most this.
@@ -46,12 +42,9 @@ class PutFile final : public FileOperation {
 
  private:
   Result<void> gather(FileBatch& batch);
-  Result<bool> is_unchanged(FileBatch& batch);
-  Result<void> write_chunk(FileBatch& batch);
 
   std::vector<Future<std::optional<Bytes>>> found_;
   Bytes record_;
-  bool unchanged_ = false;
 };
 
 class PutSymlink final : public FileOperation {

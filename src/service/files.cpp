@@ -70,7 +70,6 @@ Result<FileStat> Files::put(const Context& context, const PutFileRequest& reques
     return Error(ErrorCode::invalid_argument, "the content type is too long");
   }
   operation.content_type = request.content_type.empty() ? detect_content_type(first) : request.content_type;
-  operation.keep_unchanged = request.keep_unchanged;
   const auto writer = system_.writer(request.fork);
   if (first.size() < file_chunk_bytes) {
     if (first.size() > system_.options().max_file_bytes) {
@@ -99,48 +98,6 @@ Result<FileStat> Files::put(const Context& context, const PutFileRequest& reques
     return done.error();
   }
   return std::move(operation.stat);
-}
-
-// Packs the chunks that are not there; those that are need no packing.
-Result<void> Files::pack_missing(const Context& context, std::span<PutFile> puts) {
-  return system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
-    std::vector<Future<std::optional<Bytes>>> rows;
-    for (const PutFile& put : puts) {
-      if (!put.chunks.empty()) rows.push_back(reader.transaction().get(files::entry_row_key(put.chunks.front())));
-    }
-    auto row = rows.begin();
-    for (PutFile& put : puts) {
-      if (put.chunks.empty()) continue;
-      ASSIGN_OR_RETURN(const auto found, (row++)->get());
-      if (!found && !put.small) put.small = ChunkPacker(put.content_type).make(Bytes(put.raw));
-    }
-    return {};
-  });
-}
-
-Result<std::vector<FileStat>> Files::put_all(const Context& context, const PutAllRequest& request) {
-  std::vector<PutFile> puts(request.files.size());
-  std::vector<FileOperation*> group;
-  for (size_t i = 0; i < puts.size(); ++i) {
-    const SmallFile& file = request.files[i];
-    PutFile& put = puts[i];
-    ASSIGN_OR_RETURN(put.path, path_below_root(file.path));
-    if (file.bytes.size() >= file_chunk_bytes || file.content_type.size() > max_content_type_bytes) {
-      return Error(ErrorCode::invalid_argument, "a file or its content type is too large to be put with others");
-    }
-    put.content_type = file.content_type.empty() ? detect_content_type(file.bytes) : file.content_type;
-    put.total_size = file.bytes.size();
-    put.keep_unchanged = request.keep_unchanged;
-    put.raw = file.bytes;
-    if (!file.bytes.empty()) put.chunks = {ChunkPacker::name(file.bytes)};
-    group.push_back(&put);
-  }
-  std::vector<FileStat> stats;
-  if (group.empty()) return stats;
-  RETURN_IF_ERROR(pack_missing(context, puts));
-  RETURN_IF_ERROR(system_.writer(request.fork)->submit(context, group));
-  for (PutFile& put : puts) stats.push_back(std::move(put.stat));
-  return stats;
 }
 
 Result<FileStat> Files::put_symlink(const Context& context, const PutSymlinkRequest& request) {

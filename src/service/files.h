@@ -31,23 +31,7 @@ struct PutFileRequest {
   ByteSource* body = nullptr;
   // What its sender says it has; a hint.
   std::optional<uint64_t> expected_bytes = std::nullopt;
-  // A file that has these bytes and this type already stays as it is.
-  bool keep_unchanged = false;
 };
-// Of many that are put at once: less than a chunk, and here already.
-struct SmallFile {
-  std::string_view path;
-  // Empty: told from the first bytes.
-  std::string_view content_type = {};
-  BytesView bytes;
-};
-struct PutAllRequest {
-  std::span<const SmallFile> files;
-  std::string_view fork = {};
-  // A file that has these bytes and this type already stays as it is.
-  bool keep_unchanged = false;
-};
-
 struct PutSymlinkRequest {
   std::string_view path;
   // Absolute or relative to the link's directory; need not exist.
@@ -73,8 +57,6 @@ struct OpenedFile {
   FilePins::Pin pin;
 };
 
-class PutFile;
-
 class Files {
  public:
   explicit Files(FileSystem& system);
@@ -84,9 +66,6 @@ class Files {
   Result<FileStat> put(const Context& context, const PutFileRequest& request);
   // What put() would say to any body as things are now.
   Result<void> check_put(const Context& context, std::string_view path, std::string_view fork);
-  // All or none, in one transaction; what stands there now, in the order of the request. As put; a file of a chunk or
-  // more: invalid_argument.
-  Result<std::vector<FileStat>> put_all(const Context& context, const PutAllRequest& request);
   // conflict as put.
   Result<FileStat> put_symlink(const Context& context, const PutSymlinkRequest& request);
   // What was removed: a file, a symlink (never its target) or an empty directory. A directory that is not empty:
@@ -104,8 +83,6 @@ class Files {
 
  private:
   Result<void> check_place(const Context& context, std::string_view path, std::string_view fork);
-
-  Result<void> pack_missing(const Context& context, std::span<PutFile> puts);
 
   FileSystem& system_;
 };

@@ -194,25 +194,6 @@ TEST_F(FilesService, LargeDirectoriesAreListedInPages) {
   EXPECT_EQ(taken(list_all("/d", {.limit = 1'500, .after = "11000"})).front().path, "/d/11001");
 }
 
-TEST_F(FilesService, ManyAtOnce) {
-  const std::vector<SmallFile> all = {{.path = "/d/a", .content_type = "x/y", .bytes = "one"},
-                                      {.path = "/d/b", .content_type = "x/y", .bytes = "one"},
-                                      {.path = "/d/empty", .content_type = "x/y", .bytes = ""}};
-  const auto first = taken(files_.put_all({}, {.files = all}));
-  ASSERT_EQ(first.size(), 3U);
-  EXPECT_EQ(taken(get("/d/a")) + taken(get("/d/b")) + taken(get("/d/empty")), "oneone");
-  clock_.advance_us(5'000);
-  const auto kept = taken(files_.put_all({}, {.files = all, .keep_unchanged = true}));
-  EXPECT_EQ(kept[0].hash, first[0].hash);
-  EXPECT_EQ(kept[2].updated_at_ms, first[2].updated_at_ms);
-  EXPECT_NE(taken(files_.put_all({}, {.files = all}))[0].hash, first[0].hash);
-  const std::vector<SmallFile> bad = {all[0], {.path = "/d", .content_type = "x/y", .bytes = "two"}};
-  EXPECT_EQ(code_of(files_.put_all({}, {.files = bad})), ErrorCode::already_exists);
-  EXPECT_EQ(
-      code_of(files_.put_all({}, {.files = std::vector<SmallFile>{{.path = "/x", .bytes = Bytes(262'144, 'x')}}})),
-      ErrorCode::invalid_argument);
-}
-
 TEST_F(FilesService, HashesNameWhatTheyStandFor) {
   const FileStat file = taken(put("/a", "bytes"));
   const OpenedFile by_hash = *files_.open_hash({}, hash_hex(file.hash));
