@@ -117,7 +117,7 @@ void run_large(const FileSettings& settings) {
              in.median, in.lowest, in.highest, out.median, out.lowest, out.highest);
 }
 
-std::string name_of(size_t i) { return fmt::format("/d{:03}/f{:07}", i % 1'000, i); }
+std::string name_of(size_t i) { return fmt::format("/d{:03}/f{:07}", i / 1'000, i); }
 
 void fill(Store& store, size_t first, size_t last, std::string_view salt) {
   constexpr size_t group = 1'000;
