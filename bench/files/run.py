@@ -113,7 +113,7 @@ def main():
     show("again, unchanged", again)
     print("stored, MB: %s" % ", ".join("%s %d" % item for item in sizes.items()))
     for what in ("large", "tree"):
-        store = arguments.directory / what
+        store = arguments.directory / ("store-" + what)
         subprocess.run([PROGRAM, "--directory", store, "--rounds", str(arguments.rounds), what], check=True)
     shutil.rmtree(arguments.directory)
 

@@ -33,6 +33,19 @@ def test_a_vector_and_its_metadata_come_back_as_they_were(three):
     assert [f32(value) for value in told.json["values"]] == [f32(0.1), -2.5, f32(1e-30)]
 
 
+@pytest.mark.parametrize("text", [
+    "11111111111111110656.0", "12345678901234567680", "12345678901234567890123.5", "0.12345678901234567890123",
+    "18446744073709551615", "18446744073709551616.25", "-9223372036854775809.0", "1e30",
+])
+def test_numbers_of_many_digits_are_floats(three, text):
+    body = '{"values":[1,2,3],"metadata":{"n":%s}}' % text
+    id = three.post("/vectors", body.encode()).json["id"]
+    assert three.get(f"/vectors/{id}").json["metadata"] == {"n": float(text)}
+    body = '{"values":[%s , %s\n,%s]}' % (text, text, text)
+    id = three.post("/vectors", body.encode()).json["id"]
+    assert [f32(value) for value in three.get(f"/vectors/{id}").json["values"]] == 3 * [f32(float(text))]
+
+
 def test_without_metadata_there_is_none(three):
     id = three.insert([1, 2, 3])
     assert three.get(f"/vectors/{id}").json == {"id": id, "values": [1, 2, 3]}
