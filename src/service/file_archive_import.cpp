@@ -4,6 +4,7 @@
 
 #include "layers/files/directory.h"
 #include "layers/files/versions.h"
+#include "service/file_writer.h"
 #include "service/run.h"
 
 namespace strata::service {
@@ -183,27 +184,30 @@ Result<void> ArchiveImport::check() {
   return {};
 }
 
-Result<ImportAnswer> ArchiveImport::publish(const Context& context) {
+Result<void> ArchiveImport::name_version(kv::Transaction& transaction) {
   const int64_t now_ms = system_.now_ms();
-  RETURN_IF_ERROR(run_transaction(
-      system_.database(), context, system_.clock(), system_.options().durability,
-      [&](kv::Transaction& transaction) -> Result<void> {
-        // Reads what a collection writes when it begins.
-        RETURN_IF_ERROR(files::EntryWriter::begin(transaction, system_.cache()));
-        // HEAD is the version already where the answer of an attempt was lost.
-        RETURN_IF_ERROR(refuse_other_base(transaction, answer_.version));
-        ASSIGN_OR_RETURN(const auto known, files::read_version_row(transaction, answer_.version));
-        files::VersionRow row{.root = answer_.version, .created_at_ms = now_ms, .pinned_until_ms = now_ms + pinned_ms};
-        if (known) row.created_at_ms = known->created_at_ms;
-        files::set_version_row(transaction, row);
-        if (!request_.promote) return {};
-        ASSIGN_OR_RETURN(auto head, files::read_branch(transaction, files::head));
-        head->root = answer_.version;
-        head->changed_at_ms = now_ms;
-        if (head->created_at_ms == 0) head->created_at_ms = now_ms;
-        files::set_branch(transaction, *head);
-        return {};
-      }));
+  // Reads what a collection writes when it begins.
+  RETURN_IF_ERROR(files::EntryWriter::begin(transaction, system_.cache()));
+  // HEAD is the version already where the answer of an attempt was lost.
+  RETURN_IF_ERROR(refuse_other_base(transaction, answer_.version));
+  ASSIGN_OR_RETURN(const auto known, files::read_version_row(transaction, answer_.version));
+  files::VersionRow row{.root = answer_.version, .created_at_ms = now_ms, .pinned_until_ms = now_ms + pinned_ms};
+  if (known) row.created_at_ms = known->created_at_ms;
+  files::set_version_row(transaction, row);
+  if (!request_.promote) return {};
+  ASSIGN_OR_RETURN(auto head, files::read_branch(transaction, files::head));
+  files::move_branch(transaction, *head, answer_.version, now_ms);
+  return {};
+}
+
+Result<ImportAnswer> ArchiveImport::publish(const Context& context) {
+  const auto commit = [&] {
+    return run_transaction(system_.database(), context, system_.clock(), system_.options().durability,
+                           [&](kv::Transaction& transaction) { return name_version(transaction); });
+  };
+  // Who reads HEAD would conflict with its writers again and again: they wait.
+  const bool reads_head = request_.promote || header_.type == BackupType::patch;
+  RETURN_IF_ERROR(reads_head ? system_.writer(files::head)->exclude(context, commit) : commit());
   answer_.promoted = request_.promote;
   answer_.entries = answer_.chunks + answer_.files + answer_.directories + answer_.deletions;
   return answer_;

@@ -45,6 +45,7 @@ class ArchiveImport {
   Result<void> take_deletion(archive::AeorReader& reader);
   void gather(Entry entry);
   Result<void> write_gathered();
+  Result<void> name_version(kv::Transaction& transaction);
 
   FileSystem& system_;
   const ImportRequest& request_;

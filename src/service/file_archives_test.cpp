@@ -159,6 +159,24 @@ TEST_F(FileArchivesTest, AnAnswerThatIsLostIsNoOtherBase) {
   EXPECT_EQ(other.head(), head());
 }
 
+TEST_F(FileArchivesTest, APromotionIsLaterThanWhatWasBeforeIt) {
+  taken(put("/a", "one"));
+  const Bytes archive = exported();
+  taken(put("/a", "two"));
+  const auto changed_at_ms = [this] {
+    return taken(database_.read([](const kv::ReadTransaction& transaction) {
+             return files::read_branch(transaction, files::head);
+           }))
+        ->changed_at_ms;
+  };
+  const int64_t before = changed_at_ms();
+  clock_.advance_us(-60'000'000);
+  BytesSource source(archive);
+  ASSERT_TRUE(archives_.import({}, {.body = &source, .promote = true}, nullptr).ok());
+  EXPECT_GT(changed_at_ms(), before);
+  EXPECT_EQ(taken(get("/a")), "one");
+}
+
 TEST_F(FileArchivesTest, AnImportThatIsStoppedShowsNothing) {
   taken(put("/a", "one"));
   const Bytes archive = exported();

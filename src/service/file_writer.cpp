@@ -93,11 +93,8 @@ Result<void> FileWriter::attempt(kv::Transaction& transaction, std::span<Request
   bool any = false;
   for (const Request* request : batch) any = any || !request->error;
   if (!any) return {};
-  ASSIGN_OR_RETURN(branch->root, work.root());
-  // Ascending, whatever the clock does: no two commits of a branch write the same row.
-  branch->changed_at_ms = std::max(work.now_ms(), branch->changed_at_ms + 1);
-  if (branch->created_at_ms == 0) branch->created_at_ms = work.now_ms();
-  files::set_branch(transaction, *branch);
+  ASSIGN_OR_RETURN(const Hash root, work.root());
+  files::move_branch(transaction, *branch, root, work.now_ms());
   files::set_version_row(transaction, {.root = branch->root, .created_at_ms = branch->changed_at_ms});
   written = std::move(branch);
   return {};

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "archive/fields.h"
 #include "layers/files/directory.h"
 #include "layers/files/file_keys.h"
@@ -78,6 +80,13 @@ void set_branch(kv::Transaction& transaction, const Branch& branch) {
   append_ms(stored, branch.created_at_ms);
   append_ms(stored, branch.changed_at_ms);
   transaction.set(file_key(RowKind::branch, branch.name), stored);
+}
+
+void move_branch(kv::Transaction& transaction, Branch& branch, const Hash& root, int64_t now_ms) {
+  branch.root = root;
+  branch.changed_at_ms = std::max(now_ms, branch.changed_at_ms + 1);
+  if (branch.created_at_ms == 0) branch.created_at_ms = now_ms;
+  set_branch(transaction, branch);
 }
 
 void remove_branch(kv::Transaction& transaction, std::string_view name) {

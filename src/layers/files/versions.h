@@ -30,6 +30,9 @@ struct Branch {
 // HEAD is always there: at first it is the empty directory.
 Result<std::optional<Branch>> read_branch(const kv::ReadTransaction& transaction, std::string_view name);
 void set_branch(kv::Transaction& transaction, const Branch& branch);
+// From now on it stands at `root`. Its times ascend whatever the clock does, so that no two commits of a branch write
+// the same row.
+void move_branch(kv::Transaction& transaction, Branch& branch, const Hash& root, int64_t now_ms);
 void remove_branch(kv::Transaction& transaction, std::string_view name);
 // By name, HEAD first where it was ever set; about 80 KB. Behind `after`.
 Result<std::vector<Branch>> read_branches(const kv::ReadTransaction& transaction);
