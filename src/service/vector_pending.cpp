@@ -89,12 +89,16 @@ void PendingVectors::forget(uint64_t id) {
   if (--block->left == 0 && block->count == block->capacity) std::erase(blocks_, block);
 }
 
-void PendingVectors::add(const PendingVector& vector) {
+bool PendingVectors::add(const PendingVector& vector) {
   std::unique_lock lock(mutex_);
   wait_until_untaken(lock, vector.id);
   const auto found = places_.find(vector.id);
-  if (found == places_.end()) return append(vector);
+  if (found == places_.end()) {
+    append(vector);
+    return false;
+  }
   replace(vector, Place(found->second));
+  return true;
 }
 
 void PendingVectors::release(uint64_t id) {

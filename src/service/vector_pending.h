@@ -46,8 +46,8 @@ class PendingVectors {
   PendingVectors(uint32_t dimension, hnsw::Metric metric);
 
   // Instead of one of the same id. It is seen at once, and not moved before release(): the caller first takes what the
-  // graph has of it away.
-  void add(const PendingVector& vector);
+  // graph has of it away. True: one of the same id was here.
+  bool add(const PendingVector& vector);
   void release(uint64_t id);
   // False: it is not here, or no longer. Waits for the one that is moving it.
   bool remove(uint64_t id);

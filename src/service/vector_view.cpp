@@ -66,7 +66,8 @@ VectorView::VectorView(const vectors::Collection& collection, std::unique_ptr<hn
       index_(std::move(index)),
       metadata_(std::move(metadata)),
       pending_(collection.options.dimension, collection.options.metric),
-      applied_lsn_(lsn) {}
+      applied_lsn_(lsn),
+      count_(index_->size()) {}
 
 void VectorView::apply(std::span<const VectorChange> changes, uint64_t last_lsn) {
   std::lock_guard lock(apply_mutex_);
@@ -104,18 +105,22 @@ void VectorView::apply_one(const VectorChange& change) {
 }
 
 void VectorView::put(const VectorChange& change, const Deferral& deferral) {
-  set_deferral(change.id, deferral);
+  size_t before = set_deferral(change.id, deferral) ? 1 : 0;
   if (deferral.index) {
-    if (!pending_.remove(change.id)) remove_from_graph(change.id);
+    before += pending_.remove(change.id) || remove_from_graph(change.id) ? 1 : 0;
+    count_ += 1 - before;
     return;
   }
   // First here, then away from there: a search in between sees one or both.
-  pending_.add({.id = change.id,
-                .values = change.values,
-                .metadata = change.metadata,
-                .ef_construction = change.ef_construction,
-                .unread = deferral.metadata});
-  remove_from_graph(change.id);
+  before += pending_.add({.id = change.id,
+                          .values = change.values,
+                          .metadata = change.metadata,
+                          .ef_construction = change.ef_construction,
+                          .unread = deferral.metadata})
+                ? 1
+                : 0;
+  before += remove_from_graph(change.id) ? 1 : 0;
+  count_ += 1 - before;
   pending_.release(change.id);
 }
 
@@ -136,12 +141,13 @@ void VectorView::set_metadata(const VectorChange& change) {
 }
 
 void VectorView::remove(uint64_t id) {
-  set_deferral(id, Deferral());
+  size_t before = set_deferral(id, Deferral()) ? 1 : 0;
   {
     std::lock_guard lock(maps_mutex_);
     thresholds_.erase(id);
   }
-  if (!pending_.remove(id)) remove_from_graph(id);
+  before += pending_.remove(id) || remove_from_graph(id) ? 1 : 0;
+  count_ -= before;
 }
 
 bool VectorView::remove_from_graph(uint64_t id) {
@@ -198,6 +204,7 @@ Result<void> VectorView::build(std::span<const VectorChange> puts, uint32_t thre
     }
     set_deferral(put.id, put.deferral);
   }
+  count_ += puts.size();
   return {};
 }
 
@@ -304,7 +311,11 @@ Result<ViewImage> VectorView::begin_image() {
   return image;
 }
 
-void VectorView::set_deferral(uint64_t id, const Deferral& deferral) {
+void VectorView::load_deferral(uint64_t id, const Deferral& deferral) {
+  if (!set_deferral(id, deferral) && deferral.index) ++count_;
+}
+
+bool VectorView::set_deferral(uint64_t id, const Deferral& deferral) {
   std::lock_guard lock(maps_mutex_);
   const auto found = deferred_.find(id);
   const bool was = found != deferred_.end();
@@ -316,6 +327,7 @@ void VectorView::set_deferral(uint64_t id, const Deferral& deferral) {
   }
   deferred_count_ = deferred_.size();
   if (deferral.index != was_unindexed) unindexed_count_ += deferral.index ? 1 : -1;
+  return was_unindexed;
 }
 
 Deferral VectorView::deferral_of(uint64_t id) const {
@@ -334,11 +346,6 @@ std::vector<uint64_t> VectorView::deferred_ids() const {
   }
   std::ranges::sort(ids);
   return ids;
-}
-
-size_t VectorView::count() {
-  std::unique_lock moving(move_mutex_);
-  return size() + unindexed_count();
 }
 
 bool VectorView::is_graph_deferred(uint64_t id) const { return deferral_of(id).graph || deferral_of(id).index; }

@@ -114,13 +114,11 @@ class VectorView {
   // Of them, those that no search finds.
   size_t unindexed_count() const { return unindexed_count_.load(std::memory_order_relaxed); }
   vectors::Deferral deferral_of(uint64_t id) const;
-  void load_deferral(uint64_t id, const vectors::Deferral& deferral) { set_deferral(id, deferral); }
+  void load_deferral(uint64_t id, const vectors::Deferral& deferral);
   bool is_graph_deferred(uint64_t id) const;
   std::optional<float> threshold_of(uint64_t id) const;
-  // In the graph or pending; of one that is on its way there, twice.
-  size_t size() const { return index_->size() + pending_.size(); }
-  // All, the deferred ones included; waits for those who move some.
-  size_t count();
+  // All, the deferred ones included; one that is on its way into the graph counts once.
+  size_t count() const { return count_.load(std::memory_order_relaxed); }
   hnsw::Memory index_memory() const { return index_->memory(); }
   size_t memory_bytes() const;
   const hnsw::Index& index() const { return *index_; }
@@ -131,7 +129,8 @@ class VectorView {
   void apply_one(const VectorChange& change);
   void put(const VectorChange& change, const vectors::Deferral& deferral);
   void set_metadata(const VectorChange& change);
-  void set_deferral(uint64_t id, const vectors::Deferral& deferral);
+  // Whether no search found it before.
+  bool set_deferral(uint64_t id, const vectors::Deferral& deferral);
   bool remove_from_graph(uint64_t id);
   void remove(uint64_t id);
   bool has_room() const;
@@ -156,6 +155,8 @@ class VectorView {
   std::unordered_map<uint64_t, float> thresholds_;
   std::atomic<size_t> deferred_count_{0};
   std::atomic<size_t> unindexed_count_{0};
+  // Kept by the changes, once for each: sums of what graph and pending hold count one on its way between them twice.
+  std::atomic<size_t> count_;
 
   std::mutex room_mutex_;
   std::vector<Promise<void>> waiting_;

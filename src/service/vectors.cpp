@@ -133,7 +133,7 @@ uint64_t Vectors::vector_count() const {
   uint64_t count = 0;
   for (const auto& collection : collections_->all()) {
     const auto readiness = collection->readiness();
-    if (readiness && readiness->ok()) count += collection->view().size() + collection->view().unindexed_count();
+    if (readiness && readiness->ok()) count += collection->view().count();
   }
   return count;
 }

@@ -252,6 +252,36 @@ TEST_F(VectorsServiceTest, ADroppedCollectionIsGoneWithItsVectors) {
   EXPECT_EQ(*insert(0, draw()), 1);
 }
 
+TEST_F(VectorsServiceTest, VectorsOnTheirWayIntoTheGraphCountOnce) {
+  make();
+  constexpr uint64_t vectors = 1'000;
+  std::atomic<uint64_t> begun = 0;
+  std::atomic<uint64_t> answered = 0;
+  std::thread counting([&] {
+    while (answered < vectors) {
+      const uint64_t least = answered;
+      const uint64_t count = vectors_->vector_count();
+      EXPECT_GE(count, least);
+      EXPECT_LE(count, begun);
+    }
+  });
+  for (uint64_t at = 1; at <= vectors; ++at) {
+    ++begun;
+    EXPECT_TRUE(insert(at, draw()).ok());
+    EXPECT_TRUE(vectors_->update({}, "c", {.id = at, .values = draw()}).ok());
+    ++answered;
+  }
+  counting.join();
+  EXPECT_EQ(vectors_->vector_count(), vectors);
+  for (uint64_t at = 1; at <= vectors; at += 2) ASSERT_TRUE(vectors_->remove({}, "c", at).ok());
+  EXPECT_EQ(vectors_->vector_count(), vectors / 2);
+  for (const bool cleanly : {false, true}) {
+    restart(cleanly);
+    EXPECT_EQ(search(draw(), vectors).size(), vectors / 2);
+    EXPECT_EQ(vectors_->vector_count(), vectors / 2);
+  }
+}
+
 TEST_F(VectorsServiceTest, AStartOpensTheImageAndReplaysTheLog) {
   make();
   for (int at = 0; at < 50; ++at) ASSERT_TRUE(insert(0, draw()).ok());

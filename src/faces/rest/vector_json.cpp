@@ -102,9 +102,9 @@ std::optional<MetadataValue> read_value(VectorJsonValue value) {
       return flag;
     }
     case json_type::number: {
-      simdjson::ondemand::number_type type;
-      if (value.get_number_type().get(type)) return std::nullopt;
-      if (int64_t integer = 0; type == simdjson::ondemand::number_type::signed_integer) {
+      simdjson::ondemand::number_type number_type;
+      if (value.get_number_type().get(number_type)) return std::nullopt;
+      if (int64_t integer = 0; number_type == simdjson::ondemand::number_type::signed_integer) {
         if (value.get_int64().get(integer)) return std::nullopt;
         return integer;
       }
