@@ -73,4 +73,10 @@ PackedChunk ChunkPacker::make(Bytes raw) {
   return chunk;
 }
 
+void ChunkPacker::put(files::EntryWriter& entries, const Hash& name, BytesView raw) {
+  const std::optional<Bytes> packed = pack(raw);
+  entries.put_chunk(name, packed ? BytesView(*packed) : raw,
+                    packed ? files::Compression::zstd : files::Compression::none, static_cast<uint32_t>(raw.size()));
+}
+
 }  // namespace strata::service

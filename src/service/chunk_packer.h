@@ -27,6 +27,8 @@ class ChunkPacker {
   // nullopt: as it is.
   std::optional<Bytes> pack(BytesView raw);
   PackedChunk make(Bytes raw);
+  // One that is not there, of that name.
+  void put(files::EntryWriter& entries, const Hash& name, BytesView raw);
 
  private:
   // Chunks in a row that did not get smaller.

@@ -17,8 +17,7 @@
 #include "layers/files/path.h"
 #include "service/backup_files.h"
 #include "service/content_type.h"
-#include "service/file_operations.h"
-#include "service/file_stream.h"
+#include "service/file_content.h"
 #include "service/file_trees.h"
 #include "service/file_writer.h"
 #include "service/run.h"
@@ -305,29 +304,9 @@ Result<std::unique_ptr<FileOperation>> DirectoryImport::read_file(const Candidat
   // As it is before it is read: what is written meanwhile is another file to the next import.
   if (age_ms(stat.st_ctim) >= request_.settled_ms) operation->metadata = identity_of(stat);
   FileSource source(std::move(file));
-  Bytes first(std::min<uint64_t>(static_cast<uint64_t>(stat.st_size) + 1, archive::file_chunk_bytes), '\0');
-  ASSIGN_OR_RETURN(size_t size, read_full(source, first));
-  if (size == first.size() && size < archive::file_chunk_bytes) {
-    // It has grown.
-    first.resize(archive::file_chunk_bytes);
-    ASSIGN_OR_RETURN(size, read_full(source, first, size));
-  }
-  first.resize(size);
+  ASSIGN_OR_RETURN(Bytes first, read_first(source, static_cast<uint64_t>(stat.st_size)));
   operation->content_type = content_type_of_file(candidate.path, first);
-  operation->total_size = size;
-  if (size == archive::file_chunk_bytes) {
-    FileStream stream(system_, operation->content_type);
-    if (Result<void> done = stream.write(std::move(first), source); !done.ok()) {
-      stream.abandon();
-      return done.error();
-    }
-    operation->chunks = stream.chunks();
-    operation->total_size = stream.total_size();
-    operation->session = stream.session();
-  } else if (size > 0) {
-    operation->small = ChunkPacker(operation->content_type).make(std::move(first));
-    operation->chunks = {operation->small->hash};
-  }
+  RETURN_IF_ERROR(take_content(system_, std::move(first), source, *operation));
   const std::lock_guard lock(mutex_);
   ++report_.files;
   report_.bytes += operation->total_size;

@@ -56,7 +56,7 @@ Result<void> PutFile::gather(FileBatch& batch) {
     total_size += row->raw_size;
   }
   if (total_size > *gather_up_to) {
-    return Error(ErrorCode::payload_too_large, fmt::format("a file has at most {} bytes", *gather_up_to));
+    return file_too_large(*gather_up_to);
   }
   return {};
 }

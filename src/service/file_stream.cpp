@@ -1,11 +1,10 @@
 #include "service/file_stream.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "service/file_trees.h"
 
 namespace strata::service {
 namespace {
@@ -65,8 +64,7 @@ Result<void> FileStream::write(Bytes first, ByteSource& rest) {
 Result<void> FileStream::add(Bytes chunk) {
   total_size_ += chunk.size();
   if (total_size_ > system_.options().max_file_bytes) {
-    return Error(ErrorCode::payload_too_large,
-                 fmt::format("a file has at most {} bytes", system_.options().max_file_bytes));
+    return file_too_large(system_.options().max_file_bytes);
   }
   if (filling_.chunks.empty()) filling_.first = chunks_.size();
   chunks_.push_back(ChunkPacker::name(chunk));
@@ -109,10 +107,7 @@ Result<void> FileStream::put(kv::Transaction& transaction, const Group& group) {
     files::set_upload_mark(transaction, {.session = session_, .chunk = name, .expires_at_ms = expires_at_ms_});
     ASSIGN_OR_RETURN(const auto row, entries.reuse(name, stored));
     if (row) continue;
-    const Bytes& raw = group.chunks[i];
-    const std::optional<Bytes> packed = packer_.pack(raw);
-    entries.put_chunk(name, packed ? *packed : raw, packed ? files::Compression::zstd : files::Compression::none,
-                      static_cast<uint32_t>(raw.size()));
+    packer_.put(entries, name, group.chunks[i]);
   }
   return {};
 }
@@ -143,9 +138,13 @@ void FileStream::abandon() {
     static_cast<void>(in_flight_.front().committed.get().ok());
     in_flight_.pop_front();
   }
-  const auto cleared = system_.database().run([&](kv::Transaction& transaction) -> Result<void> {
+  abandon_upload(system_, session_);
+}
+
+void abandon_upload(FileSystem& system, const files::SessionId& session) {
+  const auto cleared = system.database().run([&](kv::Transaction& transaction) -> Result<void> {
     transaction.set_durability(kv::Durability::async);
-    files::clear_upload_marks(transaction, session_);
+    files::clear_upload_marks(transaction, session);
     return {};
   });
   if (!cleared.ok()) log::warning("an upload's marks stay for a day", {{"error", cleared.error().message()}});

@@ -66,6 +66,9 @@ class FileStream {
   std::vector<Bytes> spare_;
 };
 
+// Nobody will commit what this upload has put.
+void abandon_upload(FileSystem& system, const files::SessionId& session);
+
 // Fills `into` from `at` on. How many bytes are there then; fewer than into.size(): the source has ended.
 Result<size_t> read_full(ByteSource& source, Bytes& into, size_t at = 0);
 

@@ -99,6 +99,9 @@ Error no_such_snapshot(std::string_view name) {
   return {ErrorCode::not_found, "snapshot not found: " + printable(name)};
 }
 Error no_such_file(std::string_view path) { return {ErrorCode::not_found, "not found: " + printable(path)}; }
+Error file_too_large(uint64_t most_bytes) {
+  return {ErrorCode::payload_too_large, fmt::format("a file has at most {} bytes", most_bytes)};
+}
 
 Result<TreeRoot> find_tree(const files::EntryReader& reader, const FileTree& tree) {
   if (tree.snapshot) return find_snapshot(reader, *tree.snapshot);

@@ -22,6 +22,7 @@ Result<TreeRoot> find_tree(const files::EntryReader& reader, const FileTree& tre
 Error no_such_fork(std::string_view name);
 Error no_such_snapshot(std::string_view name);
 Error no_such_file(std::string_view path);
+Error file_too_large(uint64_t most_bytes);
 
 // A canonical path. Symlinks on the way are followed, one at its end where `follow` says so; at most 32. The answer's
 // path is the one that was reached. nullopt: nothing is there.

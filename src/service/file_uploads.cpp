@@ -68,11 +68,9 @@ Result<bool> FileUploads::put_chunk(const Context& context, const Hash& hash, By
   if (bytes.size() > upload_chunk_bytes) {
     return Error(ErrorCode::invalid_argument, fmt::format("a chunk has at most {} bytes", upload_chunk_bytes));
   }
-  if (ChunkPacker::name(bytes) != hash) {
-    return Error(ErrorCode::invalid_argument,
-                 fmt::format("hash mismatch: these bytes are {}", hash_hex(ChunkPacker::name(bytes))));
+  if (const Hash actual = ChunkPacker::name(bytes); actual != hash) {
+    return Error(ErrorCode::invalid_argument, fmt::format("hash mismatch: these bytes are {}", hash_hex(actual)));
   }
-  const std::optional<Bytes> packed = ChunkPacker({}).pack(bytes);
   return run_transaction(system_.database(), context, system_.clock(), system_.options().durability,
                          [&](kv::Transaction& transaction) -> Result<bool> {
                            ASSIGN_OR_RETURN(auto entries, files::EntryWriter::begin(transaction, system_.cache()));
@@ -80,9 +78,7 @@ Result<bool> FileUploads::put_chunk(const Context& context, const Hash& hash, By
                            ASSIGN_OR_RETURN(const auto row, entries.reuse(hash, stored));
                            mark(transaction, hash, system_.now_ms());
                            if (row) return false;
-                           entries.put_chunk(hash, packed ? BytesView(*packed) : bytes,
-                                             packed ? files::Compression::zstd : files::Compression::none,
-                                             static_cast<uint32_t>(bytes.size()));
+                           ChunkPacker({}).put(entries, hash, bytes);
                            return true;
                          });
 }

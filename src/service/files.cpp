@@ -4,7 +4,7 @@
 
 #include "layers/files/path.h"
 #include "service/content_type.h"
-#include "service/file_operations.h"
+#include "service/file_content.h"
 #include "service/file_stream.h"
 #include "service/file_trees.h"
 #include "service/file_writer.h"
@@ -13,30 +13,12 @@ namespace strata::service {
 namespace {
 
 using archive::EntryKind;
-using archive::file_chunk_bytes;
-
-// Of a body whose size nobody told.
-constexpr size_t first_buffer_bytes = 16'384;
 
 // A path that something can be put at.
 Result<std::string> path_below_root(std::string_view path) {
   ASSIGN_OR_RETURN(std::string canonical, files::canonical_path(path));
   if (canonical == "/") return Error(ErrorCode::invalid_argument, "the path is empty: this is the root directory");
   return canonical;
-}
-
-// The first chunk of a body; all of the body where it is less than one.
-Result<Bytes> read_first(const PutFileRequest& request) {
-  const uint64_t expected = request.expected_bytes.value_or(first_buffer_bytes - 1);
-  Bytes first(std::min<uint64_t>(expected + 1, file_chunk_bytes), '\0');
-  size_t size = 0;
-  for (;;) {
-    ASSIGN_OR_RETURN(size, read_full(*request.body, first, size));
-    if (size < first.size() || size == file_chunk_bytes) break;
-    first.resize(std::min(2 * size, file_chunk_bytes));
-  }
-  first.resize(size);
-  return first;
 }
 
 }  // namespace
@@ -65,36 +47,17 @@ Result<void> Files::check_put(const Context& context, std::string_view path, std
 Result<FileStat> Files::put(const Context& context, const PutFileRequest& request) {
   PutFile operation;
   ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
-  ASSIGN_OR_RETURN(Bytes first, read_first(request));
+  ASSIGN_OR_RETURN(Bytes first, read_first(*request.body, request.expected_bytes));
   if (request.content_type.size() > max_content_type_bytes) {
     return Error(ErrorCode::invalid_argument, "the content type is too long");
   }
   operation.content_type = request.content_type.empty() ? detect_content_type(first) : request.content_type;
-  const auto writer = system_.writer(request.fork);
-  if (first.size() < file_chunk_bytes) {
-    if (first.size() > system_.options().max_file_bytes) {
-      return Error(ErrorCode::payload_too_large,
-                   fmt::format("a file has at most {} bytes", system_.options().max_file_bytes));
-    }
-    operation.total_size = first.size();
-    if (!first.empty()) {
-      operation.small = ChunkPacker(operation.content_type).make(std::move(first));
-      operation.chunks = {operation.small->hash};
-    }
-    RETURN_IF_ERROR(writer->submit(context, operation));
-    return std::move(operation.stat);
+  if (first.size() == archive::file_chunk_bytes) {
+    RETURN_IF_ERROR(check_place(context, operation.path, request.fork));
   }
-  RETURN_IF_ERROR(check_place(context, operation.path, request.fork));
-  FileStream stream(system_, operation.content_type);
-  Result<void> done = stream.write(std::move(first), *request.body);
-  if (done.ok()) {
-    operation.chunks = stream.chunks();
-    operation.total_size = stream.total_size();
-    operation.session = stream.session();
-    done = writer->submit(context, operation);
-  }
-  if (!done.ok()) {
-    stream.abandon();
+  RETURN_IF_ERROR(take_content(system_, std::move(first), *request.body, operation));
+  if (const Result<void> done = system_.writer(request.fork)->submit(context, operation); !done.ok()) {
+    if (operation.session) abandon_upload(system_, *operation.session);
     return done.error();
   }
   return std::move(operation.stat);
