@@ -288,6 +288,7 @@ Result<void> Committer::write_batch(Version version) {
   for (size_t i = 0; i < batch_.size() && !write.sync; ++i) {
     write.sync = !outcomes_[i].error && wants_sync(batch_[i].request.durability);
   }
+  store_.file_system->begin_record(batch.GetDataSize());
   const LogCounters& log = store_.file_system->counters();
   const uint64_t bytes_before = log.bytes.load();
   const uint64_t failed_appends_before = log.failed_appends.load();
