@@ -7,10 +7,6 @@ using archive::ChildView;
 using archive::NodeChild;
 using archive::NodeForm;
 
-Error malformed_directory(const Hash& hash) {
-  return {ErrorCode::corruption, "versioned files: the directory " + hash_hex(hash) + " is malformed"};
-}
-
 Result<std::optional<ChildEntry>> find_among(BytesView children, const Hash& hash, std::string_view name) {
   while (!children.empty()) {
     const std::optional<ChildView> view = archive::take_child(children);
@@ -32,6 +28,10 @@ size_t child_of(const std::vector<NodeChild>& children, std::string_view name) {
 }
 
 }  // namespace
+
+Error malformed_directory(const Hash& hash) {
+  return {ErrorCode::corruption, "versioned files: the directory " + hash_hex(hash) + " is malformed"};
+}
 
 const Hash& empty_directory() {
   static const Hash hash = blake3(archive::directory_domain, "");

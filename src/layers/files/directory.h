@@ -20,6 +20,8 @@ namespace strata::files {
 
 using archive::ChildEntry;
 
+Error malformed_directory(const Hash& hash);
+
 // Of the directory without children: no bytes.
 const Hash& empty_directory();
 

@@ -13,10 +13,6 @@ using archive::ChildView;
 using archive::NodeChild;
 using archive::NodeForm;
 
-Error malformed_directory(const Hash& hash) {
-  return {ErrorCode::corruption, "versioned files: the directory " + hash_hex(hash) + " is malformed"};
-}
-
 // What a node holds: of a leaf a name and its child's bytes, of the levels above a first name and a node's hash.
 struct Item {
   std::string key;

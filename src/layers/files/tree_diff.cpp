@@ -44,8 +44,7 @@ Result<void> TreeDiff::expand(Side& side, bool visited) {
     }
   } else {
     std::optional<std::vector<archive::NodeChild>> nodes = archive::decode_internal(*bytes);
-    if (!nodes)
-      return Error(ErrorCode::corruption, "versioned files: the directory " + hash_hex(node.hash) + " is malformed");
+    if (!nodes) return malformed_directory(node.hash);
     // The first key of a node is that of its place.
     nodes->front().first_name = node.first_name;
     for (archive::NodeChild& child : *nodes) {
