@@ -13,8 +13,6 @@
 namespace strata::files {
 
 inline constexpr size_t max_version_name_bytes = 255;
-// Of a snapshot's metadata.
-inline constexpr size_t max_metadata_bytes = 65'536;
 inline constexpr std::string_view head = "";
 
 // invalid_argument: empty, too long, "HEAD", not UTF-8, with a NUL or a slash.
