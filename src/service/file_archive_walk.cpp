@@ -98,7 +98,7 @@ Result<std::shared_ptr<const KnownChunks>> find_known_chunks(FileSystem& system,
 
 ArchiveWalk::ArchiveWalk(FileSystem& system, const archive::AeorHeader& header, const KnownChunks* known,
                          const StopFlag& stop)
-    : system_(system), header_(header), known_(known), stop_(stop), reader_(system) {}
+    : header_(header), known_(known), stop_(stop), reader_(system) {}
 
 Result<ArchiveCounts> ArchiveWalk::walk(archive::AeorWriter* writer) {
   writer_ = writer;

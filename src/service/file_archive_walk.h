@@ -83,7 +83,6 @@ class ArchiveWalk {
   Result<void> take_deletion(archive::EntryKind kind, const std::string& path);
   Result<void> add(archive::EntryKind kind, const Hash& key, BytesView stored, bool zstd = false);
 
-  FileSystem& system_;
   const archive::AeorHeader& header_;
   const KnownChunks* const known_;
   const StopFlag& stop_;

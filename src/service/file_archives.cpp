@@ -5,11 +5,8 @@
 #include "service/file_archive_walk.h"
 
 namespace strata::service {
-namespace {
 
 using archive::BackupType;
-
-}  // namespace
 
 std::string_view backup_type_name(BackupType type) {
   switch (type) {
