@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "app/exit.h"
 #include "app/file_services.h"
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "kv/database.h"
@@ -14,25 +15,6 @@
 
 namespace strata::app {
 namespace {
-
-Exit exit_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::corruption:
-      return Exit::damaged;
-    case ErrorCode::invalid_argument:
-    case ErrorCode::already_exists:
-    case ErrorCode::not_found:
-      return Exit::usage;
-    default:
-      return Exit::failed;
-  }
-}
-
-Exit say(const Error& error, Exit exit) {
-  fmt::print(stderr, "strata: {}\n", error.message());
-  return exit;
-}
-Exit say(const Error& error) { return say(error, exit_of(error.code())); }
 
 // A data directory that this program has for itself, and the services on it.
 class OpenStore {

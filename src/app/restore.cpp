@@ -6,28 +6,12 @@
 #include <cstdlib>
 #include <memory>
 
+#include "app/exit.h"
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "kv/database.h"
 
 namespace strata::app {
 namespace {
-
-Exit exit_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::corruption:
-      return Exit::damaged;
-    case ErrorCode::invalid_argument:
-    case ErrorCode::already_exists:
-      return Exit::usage;
-    default:
-      return Exit::failed;
-  }
-}
-
-Exit say(const Error& error, Exit exit) {
-  fmt::print(stderr, "strata: {}\n", error.message());
-  return exit;
-}
 
 void print_report(const RestoreCommand& command, const service::RestoreReport& report) {
   fmt::print(
@@ -42,7 +26,7 @@ void print_report(const RestoreCommand& command, const service::RestoreReport& r
 Exit run_restore(const RestoreCommand& command) {
   if (command.dry_run) {
     const auto checked = service::check_restore(command.request);
-    if (!checked.ok()) return say(checked.error(), exit_of(checked.error().code()));
+    if (!checked.ok()) return say(checked.error());
     print_report(command, *checked);
     return Exit::ok;
   }
@@ -57,7 +41,7 @@ Exit run_restore(const RestoreCommand& command) {
   }
   const kv::Database database(*engine);
   const auto restored = service::restore(database, command.request);
-  if (!restored.ok()) return say(restored.error(), exit_of(restored.error().code()));
+  if (!restored.ok()) return say(restored.error());
   print_report(command, *restored);
   return Exit::ok;
 }
