@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "base/random.h"
@@ -82,6 +84,14 @@ void run_import(const FileSettings& settings) {
              done.files, done.unchanged, done.failed, done.bytes, watch.seconds(), cpu_seconds());
 }
 
+uint64_t directory_bytes(const std::filesystem::path& directory) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
 // Of the whole process, what the engine does in the background included; noise is made outside of the clock.
 void run_large(const FileSettings& settings) {
   std::vector<double> ingest;
@@ -96,16 +106,16 @@ void run_large(const FileSettings& settings) {
     }
     making = cpu_seconds() - before;
   }
-  Store store(settings.directory);
+  std::optional<Store> store(std::in_place, settings.directory);
   for (int round = 0; round < settings.rounds; ++round) {
     double before = cpu_seconds();
     const Stopwatch watch;
     Noise noise(static_cast<uint64_t>(round) + 1, settings.bytes);
-    must(store.files.put({}, {.path = "/large", .content_type = "application/octet-stream", .body = &noise}));
+    must(store->files.put({}, {.path = "/large", .content_type = "application/octet-stream", .body = &noise}));
     ingest.push_back(static_cast<double>(settings.bytes) / 1e9 / (cpu_seconds() - before - making));
     ingest_wall.push_back(static_cast<double>(settings.bytes) / 1e9 / watch.seconds());
     const auto read_all = [&] {
-      const auto opened = must(store.files.open({}, {.path = "/large"}));
+      const auto opened = must(store->files.open({}, {.path = "/large"}));
       while (!must(opened.reader->next()).empty()) {
       }
     };
@@ -114,12 +124,17 @@ void run_large(const FileSettings& settings) {
     read_all();
     read.push_back(static_cast<double>(settings.bytes) / 1e9 / (thread_cpu_seconds() - before));
   }
+  // Nothing of a round is in another.
+  store.reset();
+  const double unique = static_cast<double>(settings.bytes) * settings.rounds;
+  const double stored = static_cast<double>(directory_bytes(settings.directory)) / unique;
   const Figures in = figures_of(ingest);
   const Figures wall = figures_of(ingest_wall);
   const Figures out = figures_of(read);
   fmt::print("large file, ingest: {:.2f} GB a CPU second ({:.2f}-{:.2f}), {:.2f} GB/s ({:.2f}-{:.2f}); ", in.median,
              in.lowest, in.highest, wall.median, wall.lowest, wall.highest);
-  fmt::print("hot read: {:.2f} GB a CPU second of its thread ({:.2f}-{:.2f})\n", out.median, out.lowest, out.highest);
+  fmt::print("hot read: {:.2f} GB a CPU second of its thread ({:.2f}-{:.2f}); ", out.median, out.lowest, out.highest);
+  fmt::print("stored: {:.3f} x unique bytes\n", stored);
 }
 
 std::string name_of(size_t i) { return fmt::format("/d{:03}/f{:07}", i / 1'000, i); }

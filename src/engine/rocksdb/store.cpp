@@ -34,8 +34,10 @@ class StoreLogger final : public rocksdb::Logger {
     if (length < 0) return;
     std::string_view message(text, std::min(static_cast<size_t>(length), sizeof text - 1));
     while (message.ends_with('\n')) message.remove_suffix(1);
-    if (message.find(".log: dropping ") != std::string_view::npos) {
-      // What is written ahead of a log, after every crash (log_file_system.h).
+    const auto has = [&](std::string_view part) { return message.find(part) != std::string_view::npos; };
+    if (has(".log: dropping ") || has("immutable memtables (waiting for flush)")) {
+      // What is written ahead of a log, after every crash (log_file_system.h); large values that come in faster than
+      // the disk takes them, and wait so that memory stays bounded.
       log::debug("rocksdb", {{"message", message}});
     } else if (level == rocksdb::InfoLogLevel::WARN_LEVEL) {
       log::warning("rocksdb", {{"message", message}});
