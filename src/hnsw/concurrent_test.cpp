@@ -53,7 +53,7 @@ TEST(Concurrent, WritersAndReadersDoNotDisturbOneAnother) {
       while (running.load() > 0) {
         const std::vector<float> query = source.next();
         const Index::Pin pin(*index);
-        const auto found = index->search(query, 10, {.ef = 30});
+        const auto found = index->search(query, 10, {.ef = 30, .plan = Plan::gated});
         EXPECT_TRUE(std::is_sorted(found->begin(), found->end()));
         std::set<uint64_t> once;
         for (const Match& match : *found) EXPECT_TRUE(once.insert(match.label).second);

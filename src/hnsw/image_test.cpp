@@ -73,7 +73,7 @@ TEST_F(Images, AnOpenedIndexIsTheOneThatWasWritten) {
     for (int i = 0; i < 20; ++i) {
       const std::vector<float> query = source.next();
       EXPECT_EQ((*again)->exact_search(query, 10).value(), index->exact_search(query, 10).value());
-      EXPECT_EQ((*again)->search(query, 10, {.ef = 200}).value().size(), 10u);
+      EXPECT_EQ((*again)->search(query, 10, {.ef = 200, .plan = Plan::gated}).value().size(), 10u);
     }
     // It goes on as any other, over the end of what was mapped.
     std::filesystem::remove(path_);

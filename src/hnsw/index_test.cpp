@@ -150,7 +150,7 @@ TEST_P(EveryMetric, FollowsAModel) {
     ASSERT_TRUE(exact.ok());
     EXPECT_EQ(*exact, right);
     EXPECT_EQ(index->search(query, 10, {.ef = 1000}).value(), right);
-    const auto found = index->search(query, 10, {.ef = 60});
+    const auto found = index->search(query, 10, {.ef = 60, .plan = Plan::gated});
     EXPECT_TRUE(std::is_sorted(found->begin(), found->end()));
     sum += recall(*found, right);
     ++searches;
@@ -286,7 +286,7 @@ TEST(Index, EverythingCanGoAndComeAgain) {
       ASSERT_TRUE(index->insert(label, model[label]).ok());
     }
     const std::vector<float> query = source.next();
-    EXPECT_GT(recall(index->search(query, 10, {.ef = 100}).value(), brute_force(model, Metric::euclidean, query, 10)),
+    EXPECT_GT(recall(index->search(query, 10, {.ef = 100, .plan = Plan::gated}).value(), brute_force(model, Metric::euclidean, query, 10)),
               0.8);
     for (uint64_t label = 0; label < 150; ++label) {
       ASSERT_TRUE(index->remove(label));
@@ -346,7 +346,7 @@ TEST(Index, BuildsWithSeveralThreadsAndCanBeStopped) {
   double sum = 0;
   for (int i = 0; i < 50; ++i) {
     const std::vector<float> query = source.next();
-    sum += recall(index->search(query, 10, {.ef = 80}).value(), brute_force(model, Metric::cosine, query, 10));
+    sum += recall(index->search(query, 10, {.ef = 80, .plan = Plan::gated}).value(), brute_force(model, Metric::cosine, query, 10));
   }
   EXPECT_GT(sum / 50, 0.97);
 

@@ -36,7 +36,7 @@ std::string with_right_checksums(std::string bytes) {
 
 void use(Index& index, uint32_t dimension) {
   const std::vector<float> query(dimension, 0.5f);
-  const auto near = index.search(query, 5, {.ef = 7});
+  const auto near = index.search(query, 5, {.ef = 7, .plan = hnsw::Plan::gated});
   STRATA_ASSERT(near.ok() && near->size() == std::min<size_t>(5, index.size()));
   const auto exact = index.exact_search(query, 5);
   STRATA_ASSERT(exact.ok() && std::is_sorted(exact->begin(), exact->end()));
