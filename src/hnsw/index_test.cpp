@@ -286,7 +286,8 @@ TEST(Index, EverythingCanGoAndComeAgain) {
       ASSERT_TRUE(index->insert(label, model[label]).ok());
     }
     const std::vector<float> query = source.next();
-    EXPECT_GT(recall(index->search(query, 10, {.ef = 100, .plan = Plan::gated}).value(), brute_force(model, Metric::euclidean, query, 10)),
+    EXPECT_GT(recall(index->search(query, 10, {.ef = 100, .plan = Plan::gated}).value(),
+                     brute_force(model, Metric::euclidean, query, 10)),
               0.8);
     for (uint64_t label = 0; label < 150; ++label) {
       ASSERT_TRUE(index->remove(label));
@@ -346,7 +347,8 @@ TEST(Index, BuildsWithSeveralThreadsAndCanBeStopped) {
   double sum = 0;
   for (int i = 0; i < 50; ++i) {
     const std::vector<float> query = source.next();
-    sum += recall(index->search(query, 10, {.ef = 80, .plan = Plan::gated}).value(), brute_force(model, Metric::cosine, query, 10));
+    sum += recall(index->search(query, 10, {.ef = 80, .plan = Plan::gated}).value(),
+                  brute_force(model, Metric::cosine, query, 10));
   }
   EXPECT_GT(sum / 50, 0.97);
 
