@@ -57,6 +57,20 @@ run_scenarios() {
   [[ $code == 0 || $code == 5 ]]  # 5: the filter matched none
 }
 
+# side_by_side COMMAND...: as many at once as there are jobs; all_done waits for the last. Both set the caller's `failed`.
+side_by_side() {
+  "$@" &
+  running+=($!)
+  [[ ${#running[@]} -lt $jobs ]] && return
+  wait "${running[0]}" || failed=1
+  running=("${running[@]:1}")
+}
+all_done() {
+  local process
+  for process in "${running[@]}"; do wait "$process" || failed=1; done
+  running=()
+}
+
 # crash_mode FILTER NAME KILLS OPTIONS...
 crash_mode() {
   local filter=$1 name=$2 kills=$3
@@ -73,12 +87,15 @@ crash_mode() {
 }
 
 run_crash_loop() {
-  local failed=0 cut=(--power-loss build/release/libpower_loss.so) points=(--points build/release/libdisk_faults.so)
-  crash_mode "$1" crash_loop_sync 40 --durability sync || failed=1
-  crash_mode "$1" crash_loop_points 50 --durability sync "${points[@]}" || failed=1
+  local failed=0 running=()
+  local cut=(--power-loss build/release/libpower_loss.so) points=(--points build/release/libdisk_faults.so)
+  side_by_side crash_mode "$1" crash_loop_sync 40 --durability sync
+  side_by_side crash_mode "$1" crash_loop_points 50 --durability sync "${points[@]}"
+  side_by_side crash_mode "$1" crash_loop_power_cut_sync 10 --durability sync "${cut[@]}"
+  side_by_side crash_mode "$1" crash_loop_power_cut_points 10 --durability sync "${cut[@]}" "${points[@]}"
+  all_done
+  # Alone: half a second is what they give the thread that syncs.
   crash_mode "$1" crash_loop_async 10 --durability async || failed=1
-  crash_mode "$1" crash_loop_power_cut_sync 10 --durability sync "${cut[@]}" || failed=1
-  crash_mode "$1" crash_loop_power_cut_points 10 --durability sync "${cut[@]}" "${points[@]}" || failed=1
   crash_mode "$1" crash_loop_power_cut_async 10 --durability async "${cut[@]}" || failed=1
   return $failed
 }
@@ -105,13 +122,8 @@ run_fuzzers() {
   for program in build/asan-ubsan/fuzz/fuzz_*; do
     [[ -x "$program" ]] || continue
     matches "$(basename "$program")" "$1" || continue
-    fuzz_one "$program" &
-    running+=($!)
-    if [[ ${#running[@]} -ge $jobs ]]; then
-      wait "${running[0]}" || failed=1
-      running=("${running[@]:1}")
-    fi
+    side_by_side fuzz_one "$program"
   done
-  for program in "${running[@]}"; do wait "$program" || failed=1; done
+  all_done
   return $failed
 }
