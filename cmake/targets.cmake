@@ -14,11 +14,24 @@ function(strata_precompile name)
   target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
 endfunction()
 
-# strata_library(name DEPENDS targets... [PRECOMPILE headers...]): a static library from the folder's *.cpp but main.cpp,
-# and a test program <name>_test from its *_test.cpp, registered with ctest case by case. PRECOMPILE: what most of its
-# files include and takes long to read.
+# A test that begins a thread belongs under the sanitizer for races.
+function(strata_check_one_thread)
+  foreach(test ${ARGN})
+    file(STRINGS ${test} threads REGEX "std::(jthread|thread|async)|on_thread|_thread\\.h")
+    if(threads)
+      message(FATAL_ERROR "${test} begins a thread: its library is no longer ONE_THREAD")
+    endif()
+  endforeach()
+endfunction()
+
+# strata_library(name DEPENDS targets... [GLUE] [ONE_THREAD] [PRECOMPILE headers...]): a static library from the folder's
+# *.cpp but main.cpp, and a test program <name>_test from its *_test.cpp, registered with ctest suite by suite.
+#   GLUE        it calls others more than it computes: in the build for races it is not optimised, which took half the time
+#               of compiling it.
+#   ONE_THREAD  its tests begin no thread, so the build for races has nothing to find in them and leaves them out.
+#   PRECOMPILE  what most of its files include and takes long to read.
 function(strata_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;TEST_DEPENDS;PRECOMPILE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "GLUE;ONE_THREAD" "" "DEPENDS;TEST_DEPENDS;PRECOMPILE")
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cpp$")
@@ -26,10 +39,19 @@ function(strata_library name)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
+  if(arg_GLUE AND STRATA_SANITIZE STREQUAL "thread")
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
   # Below a handful of files precompiling costs what it saves.
   list(LENGTH sources count)
   if(count GREATER 4)
     strata_precompile(${name} ${arg_PRECOMPILE})
+  endif()
+  if(arg_ONE_THREAD)
+    strata_check_one_thread(${tests})
+    if(STRATA_SANITIZE STREQUAL "thread")
+      set(tests)
+    endif()
   endif()
   if(tests)
     strata_test(${name}_test SOURCES ${tests} DEPENDS ${name} ${arg_TEST_DEPENDS})
@@ -45,11 +67,9 @@ add_custom_target(tests)
 add_custom_target(release_tests)
 add_custom_target(fuzzers)
 
-include(GoogleTest)
-
-# strata_test(name [RELEASE] SOURCES files... DEPENDS targets...): a GoogleTest program. Each of its cases is a ctest
-# case that may run beside any other; with RELEASE the program is one case, labelled so: it lives from the speed of the
-# release build, and ./x test runs it there alone.
+# strata_test(name [RELEASE] SOURCES files... DEPENDS targets...): a GoogleTest program. Each of its suites is a test of
+# ctest (suites.cmake) that may run beside any other; with RELEASE the program is one test, labelled so: it lives from the
+# speed of the release build, and ./x test runs it there alone.
 function(strata_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "RELEASE" "" "SOURCES;DEPENDS")
   add_executable(${name} ${arg_SOURCES})
@@ -58,13 +78,20 @@ function(strata_test name)
   if(STRATA_SANITIZE)
     target_compile_options(${name} PRIVATE -O0)
   endif()
+  # Nor do fuzzers learn anything from where a test has been.
+  if(STRATA_FUZZ)
+    target_compile_options(${name} PRIVATE -fno-sanitize=fuzzer-no-link)
+  endif()
   if(arg_RELEASE)
     add_dependencies(release_tests ${name})
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS release)
   else()
     add_dependencies(tests ${name})
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60)
+    set(suites ${CMAKE_CURRENT_BINARY_DIR}/${name}_suites.cmake)
+    file(GENERATE OUTPUT ${suites} CONTENT "set(name ${name})\nset(program $<TARGET_FILE:${name}>)
+set(directory ${CMAKE_CURRENT_BINARY_DIR})\ninclude(${PROJECT_SOURCE_DIR}/cmake/suites.cmake)\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${suites})
   endif()
 endfunction()
 

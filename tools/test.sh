@@ -41,8 +41,10 @@ run_ctest() {
   shift 2
   [[ -n "${STRATA_TEST_LONG:-}" ]] && seconds=86400
   say "ctest $preset"
+  # A filter chooses among cases, else a suite is a process.
+  [[ -n "$filter" ]] && export STRATA_TEST_BY_CASE=1
   # Debian's RocksDB is not instrumented: what it synchronizes with atomics of its own looks like races.
-  UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+  STRATA_TEST_RESULTS="$results/ctest-$preset" UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
     ctest --test-dir "build/$preset" -j "$jobs" --timeout "$seconds" --output-on-failure --progress \
     --output-junit "$results/ctest-$preset.xml" "$@" ${filter:+-R "$filter"} >"$results/ctest-$preset.log" 2>&1 && return
   grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^\s*$' "$results/ctest-$preset.log" | tail -n 200

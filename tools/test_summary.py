@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Counts what the stages of ./x test left in a directory, and ends with `N passed, N failed, N skipped`.
 
-*.xml are JUnit reports (ctest, pytest); *.tsv hold one `outcome<TAB>name` a line. Exits 1 when anything failed, or when
+*.xml are JUnit reports (ctest, pytest); *.tsv hold one `outcome<TAB>name` a line. What is one test to ctest may be a
+suite of GoogleTest: beside ctest-PRESET.xml the folder ctest-PRESET holds PROGRAM@SUITE.xml with its cases. Exits 1 when anything failed, or when
 nothing ran at all.
 """
 
@@ -21,6 +22,34 @@ def junit_outcomes(path):
             yield "passed", name
 
 
+def ctest_outcomes(path):
+    """The cases of suites; of a suite whose process died, and of what is no suite, what ctest says."""
+    suites = {}
+    for report in sorted(path.with_suffix("").glob("*@*.xml")):
+        suites.setdefault(report.stem.split("@", 1)[1], []).append(report)
+    for outcome, name in junit_outcomes(path):
+        reports = suites.get(name.split(" ", 1)[1].replace("/", "-"), [])
+        if outcome == "passed" and reports:
+            continue
+        if outcome == "failed" and any(told == "failed" for report in reports for told, _ in suite_outcomes(report)):
+            continue
+        yield outcome, name
+    for reports in suites.values():
+        for report in reports:
+            yield from suite_outcomes(report)
+
+
+def suite_outcomes(path):
+    for case in xml.parse(path).getroot().iter("testcase"):
+        name = "%s %s.%s" % (path.parent.name, case.get("classname"), case.get("name"))
+        if case.find("failure") is not None:
+            yield "failed", name
+        elif case.get("status") == "notrun" or case.get("result") == "skipped":
+            yield "skipped", name
+        else:
+            yield "passed", name
+
+
 def line_outcomes(path):
     for line in path.read_text().splitlines():
         outcome, name = line.split("\t", 1)
@@ -34,7 +63,8 @@ def summarize(directory):
         if path.suffix not in (".xml", ".tsv"):
             continue
         stage = {"passed": 0, "failed": 0, "skipped": 0}
-        for outcome, name in junit_outcomes(path) if path.suffix == ".xml" else line_outcomes(path):
+        read = line_outcomes if path.suffix == ".tsv" else ctest_outcomes if path.with_suffix("").is_dir() else junit_outcomes
+        for outcome, name in read(path):
             stage[outcome] += 1
             totals[outcome] += 1
             if outcome == "failed":
