@@ -85,6 +85,7 @@ Result<bool> FileUploads::put_chunk(const Context& context, const Hash& hash, By
 
 Result<std::vector<FileStat>> FileUploads::commit(const Context& context, std::span<const UploadedFile> files,
                                                   std::string_view fork) {
+  const Hash empty_chunk = ChunkPacker::name({});
   std::vector<PutFile> puts(files.size());
   std::vector<FileOperation*> group;
   for (size_t i = 0; i < files.size(); ++i) {
@@ -96,6 +97,8 @@ Result<std::vector<FileStat>> FileUploads::commit(const Context& context, std::s
     }
     put.content_type = files[i].content_type;
     put.chunks = files[i].chunks;
+    // They add nothing, and an archive with a file of such is refused.
+    std::erase(put.chunks, empty_chunk);
     put.gather_up_to = system_.options().max_file_bytes;
     if (put.content_type.empty()) {
       ASSIGN_OR_RETURN(put.content_type, content_type_of(context, put.chunks));

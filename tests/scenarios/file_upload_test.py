@@ -67,6 +67,19 @@ def test_files_without_bytes(client, files):
     assert client.put(f"/upload/chunks/{empty}", b"").status in (200, 201)
 
 
+def test_empty_chunks_are_no_part_of_a_file(client, files):
+    data = fresh(700)
+    for chunk in (b"", data):
+        assert send_chunk(client, chunk).status in (200, 201)
+    assert commit_files(client, (files.root + "/none", [b"", b""]), (files.root + "/one", [b"", data, b""])).status == 200
+    for name, body in (("/none", b""), ("/one", data)):
+        found = files.get(name)
+        assert found.body == body
+        # The record as any other way of writing the file makes it, which every import takes.
+        times = int(found.headers["X-Created-At"]), int(found.headers["X-Updated-At"])
+        assert found.headers["ETag"] == f'"{file_hash(files.root + name, found.headers["Content-Type"], *times, [body] if body else [])}"'
+
+
 def test_sizes_of_chunks(client, files):
     for size in (1, 300, 499, 500, 96_000, CHUNK):
         data = noise(size, 11)
