@@ -6,6 +6,7 @@
 
 #include "layers/files/path.h"
 #include "layers/files/tree.h"
+#include "service/file_operations.h"
 #include "service/run.h"
 
 namespace strata::service {
@@ -238,9 +239,8 @@ Result<void> TreeCheck::check_symlink(const std::string& path, const ChildEntry&
   const auto record = archive::decode_symlink(*bytes);
   if (!record) return refuse(path, "the symlink's record is none");
   if (record->path != path) return refuse(path, fmt::format("the record of {} stands there", printable(record->path)));
-  if (record->target.empty() || record->target.size() > files::max_path_bytes ||
-      record->target.find('\0') != std::string::npos) {
-    return refuse(path, "the symlink leads nowhere");
+  if (const auto valid = validate_target(record->target); !valid.ok()) {
+    return refuse(path, fmt::format("the symlink leads nowhere: {}", valid.error().message()));
   }
   return {};
 }

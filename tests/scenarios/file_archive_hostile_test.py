@@ -127,6 +127,8 @@ def hostile(name):
         children = [file_child(builder, "/a", content_type="text/plain\r\nX-Evil: 1")]
     elif name == "a symlink to nowhere":
         children = [aeor.child(aeor.SYMLINK, builder.symlink("/a", ""), "a")]
+    elif name == "a symlink to what is not UTF-8":
+        children = [aeor.child(aeor.SYMLINK, builder.symlink("/a", b"/\xff"), "a")]
     elif name == "a child of no kind":
         children = [aeor.child(7, bytes(32), "a")]
     elif name == "a leaf within a flat directory":
@@ -181,6 +183,7 @@ def hostile(name):
     ("a directory that is a file", "the directory is missing"),
     ("a content type of two lines", "content type"),
     ("a symlink to nowhere", "leads nowhere"),
+    ("a symlink to what is not UTF-8", "leads nowhere"),
     ("a child of no kind", "missing"),
     ("a leaf within a flat directory", "missing"),
     ("nodes that are not in order", "does not belong"),
