@@ -106,12 +106,28 @@ Result<std::vector<SnapshotInfo>> FileVersions::snapshots(const Context& context
     snapshots.push_back({.name = std::move(snapshot.name),
                          .root = snapshot.root,
                          .created_at_ms = snapshot.created_at_ms,
-                         .metadata = std::move(snapshot.metadata)});
+                         .metadata = {}});
   }
   std::ranges::sort(snapshots, [](const SnapshotInfo& a, const SnapshotInfo& b) {
     return is_older(a.created_at_ms, a.name, b.created_at_ms, b.name);
   });
   return snapshots;
+}
+
+Result<std::vector<SnapshotInfo>> FileVersions::with_metadata(const Context& context,
+                                                              std::span<const SnapshotInfo> snapshots) {
+  using Found = std::vector<SnapshotInfo>;
+  return system_.read(context, [&](const files::EntryReader& reader) -> Result<Found> {
+    Found found;
+    for (const SnapshotInfo& snapshot : snapshots) {
+      ASSIGN_OR_RETURN(auto stored, files::read_snapshot(reader.transaction(), snapshot.name));
+      // Deleted meanwhile, or another one that has its name now.
+      if (!stored || stored->created_at_ms != snapshot.created_at_ms) continue;
+      found.push_back(snapshot);
+      found.back().metadata = std::move(stored->metadata);
+    }
+    return found;
+  });
 }
 
 Result<void> FileVersions::restore(const Context& context, std::string_view name, std::string_view fork) {

@@ -22,7 +22,7 @@ struct SnapshotInfo {
   std::string name;
   Hash root{};
   int64_t created_at_ms = 0;
-  std::string metadata = "{}";  // a JSON object
+  std::string metadata;  // a JSON object
 };
 struct ForkInfo {
   std::string name;
@@ -71,8 +71,10 @@ class FileVersions {
 
   // already_exists.
   Result<SnapshotInfo> make_snapshot(const Context& context, const MakeSnapshotRequest& request);
-  // Oldest first.
+  // Oldest first, without their metadata.
   Result<std::vector<SnapshotInfo>> snapshots(const Context& context);
+  // Those of them that are still there, with it.
+  Result<std::vector<SnapshotInfo>> with_metadata(const Context& context, std::span<const SnapshotInfo> snapshots);
   // The branch shows the snapshot from now on; fork: empty is HEAD.
   Result<void> restore(const Context& context, std::string_view name, std::string_view fork = {});
   Result<void> remove_snapshot(const Context& context, std::string_view name);

@@ -27,9 +27,11 @@ TEST_F(FileVersionsTest, SnapshotsStayAsTheyWere) {
   const auto all = taken(versions_.snapshots({}));
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].name, "v1");
-  EXPECT_EQ(all[0].metadata, R"({"by":"alice"})");
+  EXPECT_EQ(all[0].metadata, "");
   EXPECT_EQ(all[1].name, "v0");
+  EXPECT_EQ(taken(versions_.with_metadata({}, all))[0].metadata, R"({"by":"alice"})");
   EXPECT_TRUE(versions_.remove_snapshot({}, "v1").ok());
+  ASSERT_EQ(taken(versions_.with_metadata({}, all)).size(), 1U);
   EXPECT_EQ(code_of(versions_.remove_snapshot({}, "v1")), ErrorCode::not_found);
   // Until it is collected.
   EXPECT_EQ(taken(get("/a", {.version = hash_hex(first.root)})), "one");

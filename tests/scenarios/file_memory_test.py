@@ -99,3 +99,16 @@ def test_a_listing_does_not_hold_the_directory():
             connection.close()
         assert watch.growth <= 64 << 20, f"{watch.growth >> 20} MiB"
         assert Files(client).names("/d", after=f"{count - 3:07}") == [f"{count - 2:07}", f"{count - 1:07}"]
+
+
+def test_a_list_of_snapshots_does_not_hold_their_metadata():
+    count, metadata = 300, {"note": "m" * 65_000}
+    with Server() as server:
+        client = server.client()
+        for number in range(count):
+            assert client.post("/version/snapshot", {"name": f"{number}", "metadata": metadata}).status == 201
+        with Watch(server.process.pid) as watch:
+            listed = client.get("/version/snapshots").json
+        assert watch.growth <= 24 << 20, f"{watch.growth >> 20} MiB"
+        assert [snapshot["name"] for snapshot in listed] == [f"{number}" for number in range(count)]
+        assert all(snapshot["metadata"] == metadata for snapshot in listed)

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/timer.h"
 #include "faces/rest/file_body.h"
 #include "faces/rest/file_handler.h"
 #include "service/file_versions.h"
@@ -38,15 +43,50 @@ Result<Response> make_snapshot(Services& services, Request& request) {
   return Response::json(std::move(body), 201);
 }
 
-Result<Response> list_snapshots(Services& services, Request& request) {
-  ASSIGN_OR_RETURN(const auto snapshots, services.file_versions->snapshots(context_of(request)));
-  Bytes body = "[";
-  for (const service::SnapshotInfo& snapshot : snapshots) {
-    if (body.size() > 1) body.push_back(',');
-    append_version(body, snapshot.name, snapshot.root, snapshot.created_at_ms, snapshot.metadata);
+// Snapshots with up to 64 KiB of metadata each, a few at a time.
+struct SnapshotStream {
+  static constexpr size_t page = 16;
+
+  service::FileVersions& versions;
+  Cancellation& cancellation;
+  // Shared by the copies that a std::function makes.
+  std::shared_ptr<const std::vector<service::SnapshotInfo>> snapshots;
+
+  Result<void> append(Bytes& out, const service::Context& context, size_t begin, bool& is_first) const {
+    const auto some = std::span(*snapshots).subspan(begin, std::min(page, snapshots->size() - begin));
+    ASSIGN_OR_RETURN(const auto found, versions.with_metadata(context, some));
+    for (const service::SnapshotInfo& snapshot : found) {
+      if (!std::exchange(is_first, false)) out.push_back(',');
+      append_version(out, snapshot.name, snapshot.root, snapshot.created_at_ms, snapshot.metadata);
+    }
+    return {};
   }
-  body.push_back(']');
-  return Response::json(std::move(body));
+  Result<void> operator()(ResponseStream& stream) const {
+    Bytes out = "[";
+    bool is_first = true;
+    for (size_t begin = 0; begin < snapshots->size(); begin += page) {
+      if (cancellation.requested()) return ErrorCode::operation_cancelled;
+      RETURN_IF_ERROR(append(out, {}, begin, is_first));
+      RETURN_IF_ERROR(stream.write(out));
+      out.clear();
+      // A client that reads as fast as this writes would keep the thread from all others.
+      RETURN_IF_ERROR(sleep_us(1).get());
+    }
+    RETURN_IF_ERROR(stream.write(out + "]"));
+    return stream.flush();
+  }
+};
+
+Result<Response> list_snapshots(Services& services, Request& request) {
+  ASSIGN_OR_RETURN(auto snapshots, services.file_versions->snapshots(context_of(request)));
+  const bool fits = snapshots.size() <= SnapshotStream::page;
+  SnapshotStream stream{*services.file_versions, request.cancellation(),
+                        std::make_shared<const std::vector<service::SnapshotInfo>>(std::move(snapshots))};
+  if (!fits) return Response::streamed(json_type, std::move(stream));
+  Bytes body = "[";
+  bool is_first = true;
+  RETURN_IF_ERROR(stream.append(body, context_of(request), 0, is_first));
+  return Response::json(std::move(body) + "]");
 }
 
 Result<Response> restore_snapshot(Services& services, Request& request) {
@@ -158,6 +198,7 @@ constexpr Route rows[] = {
     {.path = "/version/snapshots",
      .operation = "listSnapshots",
      .permission = Permission::read,
+     .timeout_ms = -1,
      .tag = "Versions",
      .summary = "The snapshots, oldest first",
      .response_schema = R"({"type":"array","items":)" STRATA_SNAPSHOT_SCHEMA "}",

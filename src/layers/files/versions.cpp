@@ -130,6 +130,7 @@ Result<std::vector<Snapshot>> read_snapshots(const kv::ReadTransaction& transact
   kv::RangeIterator rows(transaction, range.begin, range.end);
   while (rows.next()) {
     ASSIGN_OR_RETURN(Snapshot snapshot, decode_snapshot_row(file_key_rest(rows.key()), rows.value()));
+    snapshot.metadata = Bytes();
     snapshots.push_back(std::move(snapshot));
   }
   RETURN_IF_ERROR(rows.status());

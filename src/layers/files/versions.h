@@ -39,7 +39,7 @@ using Snapshot = archive::SnapshotRecord;
 Result<std::optional<Snapshot>> read_snapshot(const kv::ReadTransaction& transaction, std::string_view name);
 void set_snapshot(kv::Transaction& transaction, const Snapshot& snapshot);
 void remove_snapshot(kv::Transaction& transaction, std::string_view name);
-// All, by name.
+// All, by name, without their metadata: of 1,500 snapshots that was 100 MB.
 Result<std::vector<Snapshot>> read_snapshots(const kv::ReadTransaction& transaction);
 
 struct VersionRow {
