@@ -13,9 +13,13 @@ using archive::ChildEntry;
 using archive::EntryKind;
 
 // Of what an overwrite keeps: the time when a file or symlink was first put here.
-Result<int64_t> created_at(FileBatch& batch, std::string_view path, EntryKind kind) {
-  ASSIGN_OR_RETURN(const auto before, batch.tree().find(path));
+int64_t created_at(const FileBatch& batch, const std::optional<ChildEntry>& before, EntryKind kind) {
   return before && before->kind == kind ? before->created_at_ms : batch.now_ms();
+}
+
+Result<void> check_guard(const PathGuard& guard, const std::optional<ChildEntry>& standing) {
+  if (!guard) return {};
+  return guard(standing ? std::optional<Hash>(standing->hash) : std::nullopt);
 }
 
 }  // namespace
@@ -66,8 +70,10 @@ Result<void> PutFile::apply(FileBatch& batch) {
     ASSIGN_OR_RETURN(const auto wanted, found_.front().get());
     if (!wanted) return Error(ErrorCode::gone, "the upload took too long: its chunks may be gone");
   }
+  ASSIGN_OR_RETURN(const auto before, batch.tree().find(path));
+  RETURN_IF_ERROR(check_guard(guard, before));
   if (gather_up_to) RETURN_IF_ERROR(gather(batch));
-  ASSIGN_OR_RETURN(const int64_t created_at_ms, created_at(batch, path, EntryKind::file));
+  const int64_t created_at_ms = created_at(batch, before, EntryKind::file);
   const archive::FileRecord record{.path = path,
                                    .content_type = content_type,
                                    .total_size = total_size,
@@ -98,7 +104,8 @@ Result<void> PutFile::write(FileBatch& batch) {
 }
 
 Result<void> PutSymlink::apply(FileBatch& batch) {
-  ASSIGN_OR_RETURN(const int64_t created_at_ms, created_at(batch, path, EntryKind::symlink));
+  ASSIGN_OR_RETURN(const auto before, batch.tree().find(path));
+  const int64_t created_at_ms = created_at(batch, before, EntryKind::symlink);
   record_ = archive::encode_symlink(
       {.path = path, .target = target, .created_at_ms = created_at_ms, .updated_at_ms = batch.now_ms()});
   const ChildEntry entry{.kind = EntryKind::symlink,
@@ -126,6 +133,7 @@ Result<void> PutSymlink::write(FileBatch& batch) {
 
 Result<void> RemovePath::apply(FileBatch& batch) {
   ASSIGN_OR_RETURN(const auto found, batch.tree().find(path));
+  RETURN_IF_ERROR(check_guard(guard, found));
   if (!found) return no_such_file(path);
   stat = {.kind = static_cast<FileKind>(found->kind),
           .path = path,

@@ -32,6 +32,7 @@ class PutFile final : public FileOperation {
   std::optional<files::SessionId> session;
   // The chunks are others': each must be there, total_size is what they have, at most this.
   std::optional<uint64_t> gather_up_to;
+  PathGuard guard;
   // The answer.
   FileStat stat;
 
@@ -64,6 +65,7 @@ class PutSymlink final : public FileOperation {
 class RemovePath final : public FileOperation {
  public:
   std::string path;
+  PathGuard guard;
   FileStat stat;
 
   Result<void> apply(FileBatch& batch) override;

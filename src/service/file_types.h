@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/blake3.h"
+#include "base/error.h"
 
 namespace strata::service {
 
@@ -33,6 +35,10 @@ struct FileStat {
 
   std::string_view name() const { return std::string_view(path).substr(path.rfind('/') + 1); }
 };
+
+// Told the hash of what stands at a path, nullopt where nothing does, when a change of it is decided; its error refuses
+// the change. Asked anew in every attempt.
+using PathGuard = std::function<Result<void>(const std::optional<Hash>& standing)>;
 
 // The tree that is read. A snapshot beats a version, both beat the fork.
 struct FileTree {

@@ -26,11 +26,14 @@ Result<std::string> path_below_root(std::string_view path) {
 Files::Files(FileSystem& system) : system_(system) {}
 
 // What put() would say at its end, before any more bytes come.
-Result<void> Files::check_place(const Context& context, std::string_view path, std::string_view fork) {
+Result<void> Files::check_place(const Context& context, std::string_view path, const PutFileRequest& request) {
   return system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
-    ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(reader, {.fork = fork}));
+    ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(reader, {.fork = request.fork}));
     for (std::string_view at = path; at != "/"; at = files::parent_path(at)) {
       ASSIGN_OR_RETURN(const auto found, files::find_path(reader, tree.root, at));
+      if (at == path && request.guard) {
+        RETURN_IF_ERROR(request.guard(found ? std::optional<Hash>(found->hash) : std::nullopt));
+      }
       if (!found) continue;
       if ((found->kind == EntryKind::directory) == (at.size() < path.size())) return {};
       return Error(ErrorCode::already_exists, printable(at) + (at == path ? " is a directory" : " is no directory"));
@@ -39,9 +42,9 @@ Result<void> Files::check_place(const Context& context, std::string_view path, s
   });
 }
 
-Result<void> Files::check_put(const Context& context, std::string_view path, std::string_view fork) {
-  ASSIGN_OR_RETURN(const std::string canonical, path_below_root(path));
-  return check_place(context, canonical, fork);
+Result<void> Files::check_put(const Context& context, const PutFileRequest& request) {
+  ASSIGN_OR_RETURN(const std::string canonical, path_below_root(request.path));
+  return check_place(context, canonical, request);
 }
 
 Result<FileStat> Files::put(const Context& context, const PutFileRequest& request) {
@@ -51,9 +54,10 @@ Result<FileStat> Files::put(const Context& context, const PutFileRequest& reques
   if (request.content_type.size() > max_content_type_bytes) {
     return Error(ErrorCode::invalid_argument, "the content type is too long");
   }
+  operation.guard = request.guard;
   operation.content_type = request.content_type.empty() ? detect_content_type(first) : request.content_type;
   if (first.size() == archive::file_chunk_bytes) {
-    RETURN_IF_ERROR(check_place(context, operation.path, request.fork));
+    RETURN_IF_ERROR(check_place(context, operation.path, request));
   }
   RETURN_IF_ERROR(take_content(system_, std::move(first), *request.body, operation));
   if (const Result<void> done = system_.writer(request.fork)->submit(context, operation); !done.ok()) {
@@ -75,6 +79,7 @@ Result<FileStat> Files::put_symlink(const Context& context, const PutSymlinkRequ
 Result<FileStat> Files::remove(const Context& context, const RemoveFileRequest& request) {
   RemovePath operation;
   ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  operation.guard = request.guard;
   RETURN_IF_ERROR(system_.writer(request.fork)->submit(context, operation));
   return std::move(operation.stat);
 }

@@ -31,6 +31,7 @@ struct PutFileRequest {
   ByteSource* body = nullptr;
   // What its sender says it has; a hint.
   std::optional<uint64_t> expected_bytes = std::nullopt;
+  PathGuard guard = {};
 };
 struct PutSymlinkRequest {
   std::string_view path;
@@ -41,6 +42,7 @@ struct PutSymlinkRequest {
 struct RemoveFileRequest {
   std::string_view path;
   std::string_view fork = {};
+  PathGuard guard = {};
 };
 
 struct OpenFileRequest {
@@ -64,8 +66,8 @@ class Files {
   // What stands there now; an overwrite keeps created_at_ms. conflict: a directory stands at the path, or something
   // that is no directory in a parent's place. payload_too_large: max_file_bytes of the options.
   Result<FileStat> put(const Context& context, const PutFileRequest& request);
-  // What put() would say to any body as things are now.
-  Result<void> check_put(const Context& context, std::string_view path, std::string_view fork);
+  // What put() would say to any body as things are now; reads none.
+  Result<void> check_put(const Context& context, const PutFileRequest& request);
   // conflict as put.
   Result<FileStat> put_symlink(const Context& context, const PutSymlinkRequest& request);
   // What was removed: a file, a symlink (never its target) or an empty directory. A directory that is not empty:
@@ -82,7 +84,7 @@ class Files {
   Result<FileListing> list(const OpenedFile& opened, const ListFilesRequest& request);
 
  private:
-  Result<void> check_place(const Context& context, std::string_view path, std::string_view fork);
+  Result<void> check_place(const Context& context, std::string_view path, const PutFileRequest& request);
 
   FileSystem& system_;
 };

@@ -3,6 +3,7 @@
 import http.client
 import re
 import socket
+import threading
 import time
 import urllib.parse
 
@@ -10,6 +11,7 @@ import pytest
 
 from blake3_hash import blake3
 from file_help import CHUNK, NO_HASH, chunk_hash, file_hash, noise, quoted
+from strata_server import Client
 
 HASH = re.compile(r"[0-9a-f]{64}")
 FILE_FIELDS = ["path", "content_type", "total_size", "created_at", "updated_at", "hash"]
@@ -248,6 +250,58 @@ def test_if_none_match(files):
     assert files.get("/", headers={"If-None-Match": listing.headers["ETag"]}).status == 200
 
 
+def test_changes_on_a_condition(files):
+    def put(path, body, **headers):
+        return files.client.put(files.url(path), body, headers=headers)
+
+    def delete(path, **headers):
+        return files.client.delete(files.url(path), headers=headers)
+
+    assert put("/a", b"none", **{"If-Match": "*"}).status == 412
+    assert put("/a", b"none", **{"If-Match": f'"{NO_HASH}"'}).status == 412
+    assert files.body("/a") is None
+    tags = [f'"{put("/a", b"first", **{"If-None-Match": "*"}).json["hash"]}"']
+    answer = put("/a", b"again", **{"If-None-Match": "*"})
+    assert answer.status == 412 and tags[0].strip('"') in answer.json["error"]
+    assert put("/a", b"again", **{"If-None-Match": f"W/{tags[0]}"}).status == 412
+    # Over each other's bytes: the second is told.
+    tags.append(f'"{put("/a", b"second", **{"If-Match": tags[0]}).json["hash"]}"')
+    assert put("/a", b"third", **{"If-Match": tags[0]}).status == 412
+    assert put("/a", noise(3 * CHUNK), **{"If-Match": tags[0]}).status == 412
+    assert delete("/a", **{"If-Match": tags[0]}).status == 412
+    assert delete("/a", **{"If-None-Match": "*"}).status == 412
+    assert files.body("/a") == b"second"
+    assert put("/a", noise(3 * CHUNK), **{"If-Match": ", ".join(tags)}).status == 201
+    assert put("/a", b"last", **{"If-Match": "*"}).status == 201
+    assert delete("/a", **{"If-Match": files.get("/a").headers["ETag"]}).status == 200
+    assert delete("/a", **{"If-Match": "*"}).status == 412
+
+
+def test_one_of_many_wins_a_condition(server, files):
+    tag = f'"{files.store("/a", b"before")["hash"]}"'
+    answers = []
+
+    def put(body):
+        client = Client(server.port)
+        answers.append((client.put(files.url("/a"), body, headers={"If-Match": tag}).status, body))
+        client.close()
+
+    threads = [threading.Thread(target=put, args=(f"writer {i}".encode(),)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(status for status, _ in answers) == [201] + [412] * 7
+    assert [body for status, body in answers if status == 201] == [files.body("/a")]
+
+
+def test_a_part_is_not_put_over_the_whole(files):
+    files.store("/a", b"0123456789")
+    answer = files.client.put(files.url("/a"), b"34", headers={"Content-Range": "bytes 3-4/10"})
+    assert answer.status == 400 and "Content-Range" in answer.json["error"]
+    assert files.body("/a") == b"0123456789"
+
+
 def test_by_hash(client, files):
     body = noise(CHUNK + 9)
     stored = files.store("/deep/a", body, "text/x-a")
@@ -319,11 +373,12 @@ def test_a_put_that_breaks_off_stores_nothing(server, files):
 def test_a_put_that_cannot_be_is_refused_before_its_body(server, files):
     files.store("/a/file", b"x")
     limit = 10 * (1 << 30)
-    for path, length, status in [("/a", 1_000_000, b"409"), ("/a/file/b", 1_000_000, b"409"),
-                                 ("/%2e%2e", 1_000_000, b"400"), ("/large", limit + 1, b"413")]:
+    for path, length, status, condition in [
+            ("/a", 1_000_000, b"409", ""), ("/a/file/b", 1_000_000, b"409", ""), ("/%2e%2e", 1_000_000, b"400", ""),
+            ("/large", limit + 1, b"413", ""), ("/a/file", 1_000_000, b"412", "If-None-Match: *\r\n")]:
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             url = "/engine" + quoted(files.root) + path
-            connection.sendall(f"PUT {url} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+            connection.sendall(f"PUT {url} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n{condition}"
                                f"Content-Length: {length}\r\n\r\n".encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 " + status), path
 

@@ -26,20 +26,43 @@ constexpr size_t piece_bytes = 65'536;
 // "" is the root.
 std::string_view path_of(const Request& request, bool at_root) { return at_root ? "/" : request.param("path"); }
 
+// If-Match and If-None-Match of a change: lists of tags, or * for whatever stands there. The request outlives it.
+service::PathGuard guard_of(const Request& request) {
+  const auto match = request.header("if-match");
+  const auto none_match = request.header("if-none-match");
+  if (!match && !none_match) return {};
+  return [match, none_match](const std::optional<Hash>& standing) -> Result<void> {
+    const std::string tag = standing ? hash_hex(*standing) : std::string();
+    if (match && !(standing && lists_tag(*match, tag, false))) {
+      return Error(ErrorCode::precondition_failed,
+                   standing ? "another version stands there: " + tag : "nothing stands there");
+    }
+    if (none_match && standing && lists_tag(*none_match, tag, true)) {
+      return Error(ErrorCode::precondition_failed, "this stands there: " + tag);
+    }
+    return {};
+  };
+}
+
 Result<Response> put_file(Services& services, Request& request) {
   ASSIGN_OR_RETURN(const std::string_view fork, written_fork_of(request));
   const std::string_view path = request.param("path");
   RETURN_IF_ERROR(check_written_path(path));
   const std::string_view type = request.header("content-type").value_or("");
   RETURN_IF_ERROR(check_content_type(type));
+  // Who sends a part would find the rest gone.
+  if (request.header("content-range")) {
+    return Error(ErrorCode::invalid_argument, "Content-Range: a file is put as a whole");
+  }
+  const service::PutFileRequest put{.path = path,
+                                    .content_type = type,
+                                    .fork = fork,
+                                    .body = &request.body_reader(),
+                                    .expected_bytes = request.content_length(),
+                                    .guard = guard_of(request)};
   // A client that waits for 100 Continue sends no body in vain; of others this would be one more read for nothing.
-  if (request.header("expect")) RETURN_IF_ERROR(services.files->check_put(context_of(request), path, fork));
-  ASSIGN_OR_RETURN(const FileStat stat,
-                   services.files->put(context_of(request), {.path = path,
-                                                             .content_type = type,
-                                                             .fork = fork,
-                                                             .body = &request.body_reader(),
-                                                             .expected_bytes = request.content_length()}));
+  if (request.header("expect")) RETURN_IF_ERROR(services.files->check_put(context_of(request), put));
+  ASSIGN_OR_RETURN(const FileStat stat, services.files->put(context_of(request), put));
   Bytes body = "{\"path\":";
   append_json_string(body, stat.path);
   body += ",\"content_type\":";
@@ -71,8 +94,10 @@ Result<Response> write_root(Services&, Request&) {
 
 Result<Response> delete_at(Services& services, Request& request, bool at_root) {
   ASSIGN_OR_RETURN(const std::string_view fork, written_fork_of(request));
-  ASSIGN_OR_RETURN(const FileStat removed,
-                   services.files->remove(context_of(request), {.path = path_of(request, at_root), .fork = fork}));
+  ASSIGN_OR_RETURN(
+      const FileStat removed,
+      services.files->remove(context_of(request),
+                             {.path = path_of(request, at_root), .fork = fork, .guard = guard_of(request)}));
   const bool is_symlink = removed.kind == FileKind::symlink;
   Bytes body = "{\"deleted\":true,\"path\":";
   append_json_string(body, is_symlink ? without_slash(removed.path) : removed.path);
@@ -249,6 +274,12 @@ Result<Response> get_by_hash(Services& services, Request& request) {
   R"({"name":"Range","in":"header","schema":{"type":"string"},"description":"One range of bytes"},)" \
   R"({"name":"If-Range","in":"header","schema":{"type":"string"}},)"                                 \
   R"({"name":"If-None-Match","in":"header","schema":{"type":"string"}})"
+#define STRATA_CHANGE_PARAMETERS                                                                                    \
+  "[" STRATA_FORK_PARAMETER                                                                                         \
+  R"(,{"name":"If-Match","in":"header","schema":{"type":"string"},"description":"Only over what has one of these )" \
+  R"(tags; *: over anything"},)"                                                                                    \
+  R"({"name":"If-None-Match","in":"header","schema":{"type":"string"},"description":"Not over what has one of )"    \
+  R"(these tags; *: over nothing"}])"
 #define STRATA_GET_PARAMETERS                                                                                         \
   "[" STRATA_FORK_PARAMETER                                                                                           \
   R"(,{"name":"snapshot","in":"query","schema":{"type":"string"},"description":"As it was at a snapshot, on a fork )" \
@@ -315,10 +346,10 @@ constexpr Route rows[] = {
      .timeout_ms = -1,
      .tag = "Files",
      .summary = "Store a file; directories on the way are made",
-     .parameters = "[" STRATA_FORK_PARAMETER "]",
+     .parameters = STRATA_CHANGE_PARAMETERS,
      .response_schema = STRATA_PUT_SCHEMA,
      .success_status = 201,
-     .error_statuses = "[404,409]",
+     .error_statuses = "[404,409,412]",
      .handler = put_file},
     {.method = Method::delete_,
      .path = "/engine/{path*}",
@@ -326,9 +357,9 @@ constexpr Route rows[] = {
      .permission = Permission::write,
      .tag = "Files",
      .summary = "Delete a file, a symlink (not its target) or an empty directory",
-     .parameters = "[" STRATA_FORK_PARAMETER "]",
+     .parameters = STRATA_CHANGE_PARAMETERS,
      .response_schema = STRATA_DELETED_SCHEMA,
-     .error_statuses = "[404]",
+     .error_statuses = "[404,412]",
      .handler = delete_file},
     {.path = "/engine/_hash/{hash}",
      .operation = "getByHash",
