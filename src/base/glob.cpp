@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 namespace strata {
 namespace {
@@ -63,6 +65,20 @@ bool take_one(std::string_view& pattern, std::string_view& text) {
   return take_character(pattern) == character;
 }
 
+// The element that the pattern begins with, which is no star.
+void take_element(std::string_view& pattern) {
+  if (pattern[0] == '[') {
+    std::string_view behind = pattern.substr(1);
+    bool matched = false;
+    if (take_class(behind, {}, matched)) {
+      pattern = behind;
+      return;
+    }
+  }
+  if (pattern[0] == '\\' && pattern.size() > 1) pattern.remove_prefix(1);
+  take_character(pattern);
+}
+
 // Where to go on when the rest does not match: a star takes one character more.
 struct Star {
   bool seen = false;
@@ -70,12 +86,11 @@ struct Star {
   std::string_view text;     // behind what it has taken
 };
 
-}  // namespace
-
-bool glob_matches(std::string_view pattern, std::string_view text) {
+// Tries one way after the other, the fastest for what people write; after `steps` it is not known.
+std::optional<bool> backtrack(std::string_view pattern, std::string_view text, size_t steps) {
   Star star;         // * takes anything but '/'
   Star double_star;  // ** takes anything
-  for (;;) {
+  for (; steps > 0; --steps) {
     if (pattern.starts_with('*')) {
       const bool any = pattern.starts_with("**");
       pattern.remove_prefix(any ? 2 : 1);
@@ -99,6 +114,57 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
       return false;
     }
   }
+  return std::nullopt;
+}
+
+// Follows all ways at once: the elements of the pattern times the characters of the text is the most it takes.
+bool simulate(std::string_view pattern, std::string_view text) {
+  std::vector<std::string_view> elements;
+  while (!pattern.empty()) {
+    std::string_view rest = pattern;
+    if (pattern.starts_with('*')) {
+      rest.remove_prefix(pattern.starts_with("**") ? 2 : 1);
+    } else {
+      take_element(rest);
+    }
+    elements.push_back(pattern.substr(0, pattern.size() - rest.size()));
+    pattern = rest;
+  }
+  // Whether the text so far may have brought the match to the element, and, last, behind all.
+  std::vector<bool> at(elements.size() + 1);
+  at[0] = true;
+  for (;;) {
+    for (size_t i = 0; i < elements.size(); ++i) {
+      if (at[i] && elements[i][0] == '*') at[i + 1] = true;
+    }
+    if (text.empty()) return at.back();
+    std::string_view behind = text;
+    const bool slash = take_character(behind) == "/";
+    // From the end, so that what is set is not read again.
+    bool alive = false;
+    at.back() = false;
+    for (size_t i = elements.size(); i-- > 0;) {
+      if (!at[i]) continue;
+      if (elements[i][0] == '*') {
+        at[i] = !slash || elements[i].size() == 2;
+        alive = alive || at[i];
+        continue;
+      }
+      at[i] = false;
+      std::string_view element = elements[i];
+      std::string_view taken = text;
+      if (take_one(element, taken) && element.empty()) alive = at[i + 1] = true;
+    }
+    if (!alive) return false;
+    text = behind;
+  }
+}
+
+}  // namespace
+
+bool glob_matches(std::string_view pattern, std::string_view text) {
+  const std::optional<bool> found = backtrack(pattern, text, 16 * (pattern.size() + text.size() + 1));
+  return found ? *found : simulate(pattern, text);
 }
 
 }  // namespace strata

@@ -15,6 +15,8 @@ using archive::EntryKind;
 constexpr size_t page_entries = 1'000;
 // Of a page that finds little: a transaction lasts five seconds.
 constexpr size_t most_looked_at = 20'000;
+// What a glob costs at worst is a step for each of its bytes and each of the name's: so many cost as much as a look.
+constexpr size_t glob_steps_a_look = 100;
 
 }  // namespace
 
@@ -66,7 +68,7 @@ Result<void> FileListing::walk(const files::EntryReader& reader, Page& page) con
   while (children.next()) {
     const ChildEntry& child = children.entry();
     level.after = child.name;
-    ++page.looked_at;
+    page.looked_at += 1 + glob_.size() * child.name.size() / glob_steps_a_look;
     if (wants(child, level)) {
       ASSIGN_OR_RETURN(FileStat stat, stat_of(reader, child, files::join_path(level.path, child.name)));
       page.entries.push_back(std::move(stat));

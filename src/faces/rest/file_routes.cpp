@@ -125,6 +125,10 @@ struct ListingStream {
         if (out.size() > 1 || out.empty()) out.push_back(',');
         append_file_entry(out, entry);
       }
+      // A page that found little took as long as any; a walk that finds nothing is as long as the directory is large.
+      if (listing->done() || out.size() >= piece_bytes || !entries.empty()) continue;
+      if (cancellation.requested()) return ErrorCode::operation_cancelled;
+      RETURN_IF_ERROR(sleep_us(1).get());
     }
     return {};
   }
