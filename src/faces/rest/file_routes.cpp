@@ -6,7 +6,7 @@
 
 #include "base/parse_number.h"
 #include "base/timer.h"
-#include "faces/rest/byte_range.h"
+#include "faces/rest/byte_answer.h"
 #include "faces/rest/file_body.h"
 #include "faces/rest/file_handler.h"
 #include "service/files.h"
@@ -176,43 +176,16 @@ Result<Response> list_directory(Services& services, Request& request, const Open
   return Response::streamed(json_type, std::move(stream));
 }
 
-Response stream_of(const std::shared_ptr<OpenedFile>& opened, uint64_t count) {
-  return Response::streamed(
-      {},
-      [opened](ResponseStream& out) -> Result<void> {
-        for (;;) {
-          ASSIGN_OR_RETURN(const BytesView piece, opened->reader->next());
-          if (piece.empty()) return {};
-          RETURN_IF_ERROR(out.write(piece));
-        }
-      },
-      count);
-}
-
 // The bytes of a file or a chunk, or of the range that is asked for. A reader is absent where HEAD asks.
-Result<Response> answer_bytes(const Request& request, const std::shared_ptr<OpenedFile>& opened) {
-  const uint64_t size = opened->stat.total_size;
-  const std::string tag = hash_hex(opened->stat.hash);
-  std::optional<ByteRange> range;
-  if (const auto header = request.header("range")) {
-    const auto condition = request.header("if-range");
-    if (!condition || (*condition != "*" && lists_tag(*condition, tag, false))) range = parse_byte_range(*header, size);
+Result<Response> answer_file(const Request& request, const std::shared_ptr<OpenedFile>& opened) {
+  const ByteSelection selected = select_bytes(request, hash_hex(opened->stat.hash), opened->stat.total_size);
+  if (selected.is_partial() && opened->reader) {
+    RETURN_IF_ERROR(opened->reader->select(selected.range->first, selected.range->count));
   }
-  Response response;
-  if (range && range->count == 0) {
-    response = error_response(ErrorCode::range_not_satisfiable);
-    response.add_header("Content-Range", fmt::format("bytes */{}", size));
-    return response;
-  }
-  if (range) {
-    if (opened->reader) RETURN_IF_ERROR(opened->reader->select(range->first, range->count));
-    response = stream_of(opened, range->count);
-    response.status = 206;
-    response.add_header("Content-Range",
-                        fmt::format("bytes {}-{}/{}", range->first, range->first + range->count - 1, size));
-  } else {
-    response = stream_of(opened, size);
-  }
+  // The pins of what was opened last as long as its reader.
+  Response response =
+      answer_bytes(selected, {}, stream_of(std::shared_ptr<service::FileReader>(opened, opened->reader.get())));
+  if (selected.is_unsatisfiable()) return response;
   response.add_header("Accept-Ranges", "bytes");
   const std::string_view type = opened->stat.content_type;
   response.add_header("Content-Type", type.empty() ? bytes_type : type);
@@ -228,7 +201,7 @@ Result<Response> answer(Services& services, Request& request, const std::shared_
     response.status = 304;
     response.content_type = {};
   } else if (stat.kind == FileKind::file || stat.kind == FileKind::chunk) {
-    ASSIGN_OR_RETURN(response, answer_bytes(request, opened));
+    ASSIGN_OR_RETURN(response, answer_file(request, opened));
   } else if (request.is_head()) {
     response.content_type = {};
   } else if (stat.kind == FileKind::symlink) {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "base/hex.h"
-#include "faces/rest/byte_range.h"
+#include "faces/rest/byte_answer.h"
 #include "faces/rest/namespace_handler.h"
 #include "service/objects.h"
 
@@ -52,30 +52,6 @@ Result<records::ObjectId> parse_object_id(BytesView text) {
   return id;
 }
 
-// A response of what the reader has selected.
-Response stream_of(const std::shared_ptr<ObjectReader>& reader, uint64_t count) {
-  return Response::streamed(
-      bytes_type,
-      [reader](ResponseStream& out) -> Result<void> {
-        for (;;) {
-          ASSIGN_OR_RETURN(const BytesView piece, reader->next());
-          if (piece.empty()) return {};
-          RETURN_IF_ERROR(out.write(piece));
-        }
-      },
-      count);
-}
-
-// The range that is asked for, where the client's copy is of this version.
-std::optional<ByteRange> range_of(const Request& request, const ObjectReader& reader, std::string_view version) {
-  const auto header = request.header("range");
-  if (!header) return std::nullopt;
-  if (const auto tag = request.header("if-range"); tag && (*tag == "*" || !lists_tag(*tag, version, false))) {
-    return std::nullopt;
-  }
-  return parse_byte_range(*header, reader.size());
-}
-
 Result<Response> answer_object(const Request& request, ObjectReader found, bool current) {
   const auto reader = std::make_shared<ObjectReader>(std::move(found));
   const std::string version = service::format_version(reader->object().stamp);
@@ -84,21 +60,13 @@ Result<Response> answer_object(const Request& request, ObjectReader found, bool 
     return Error(ErrorCode::precondition_failed, "the object has another version: " + version);
   }
   const auto none_match = request.header("if-none-match");
-  const auto range = range_of(request, *reader, version);
   if (current && none_match && lists_tag(*none_match, version, true)) {
     response.status = 304;
     response.content_type = {};
-  } else if (range && range->count == 0) {
-    response = error_response(ErrorCode::range_not_satisfiable);
-    response.add_header("Content-Range", fmt::format("bytes */{}", reader->size()));
-  } else if (range) {
-    reader->select(range->first, range->count);
-    response = stream_of(reader, range->count);
-    response.status = 206;
-    response.add_header("Content-Range",
-                        fmt::format("bytes {}-{}/{}", range->first, range->first + range->count - 1, reader->size()));
   } else {
-    response = stream_of(reader, reader->size());
+    const ByteSelection selected = select_bytes(request, version, reader->size());
+    if (selected.is_partial()) reader->select(selected.range->first, selected.range->count);
+    response = answer_bytes(selected, bytes_type, stream_of(reader));
   }
   response.add_header("Accept-Ranges", "bytes");
   if (current) add_version(response, version);
