@@ -29,6 +29,7 @@ struct FileSettings {
   int threads = 0;
   int rounds = 5;
   size_t files = 1'000'000;
+  size_t writers = 8;
   size_t bytes = size_t{1} << 30;
 };
 
@@ -191,17 +192,17 @@ void diffs(Store& store, int rounds) {
              figures.highest);
 }
 
-// 99th percentile of single PUTs by 8 clients, ms, while `work` runs.
-double p99_while(Store& store, size_t files, const std::function<void()>& work) {
+// 99th percentile of single PUTs by so many clients, ms, while `work` runs.
+double p99_while(Store& store, const FileSettings& settings, const std::function<void()>& work) {
   std::atomic<bool> done{false};
-  std::vector<std::vector<double>> times(8);
+  std::vector<std::vector<double>> times(settings.writers);
   std::vector<std::thread> clients;
   for (size_t client = 0; client < times.size(); ++client) {
     clients.emplace_back([&, client] {
       Random random(client);
       while (!done) {
         const Stopwatch watch;
-        const size_t i = random.below(files);
+        const size_t i = random.below(settings.files);
         fill(store, i, i + 1, "beside");
         times[client].push_back(1e3 * watch.seconds());
       }
@@ -212,30 +213,32 @@ double p99_while(Store& store, size_t files, const std::function<void()>& work) 
   for (std::thread& client : clients) client.join();
   std::vector<double> all;
   for (const auto& some : times) all.insert(all.end(), some.begin(), some.end());
+  if (all.empty()) return 0;
   std::ranges::sort(all);
   return all[all.size() * 99 / 100];
 }
 
-void collections(Store& store, size_t files, int rounds) {
+void collections(Store& store, const FileSettings& settings) {
   std::vector<double> rates;
   std::vector<double> ratios;
-  for (int round = 0; round < rounds; ++round) {
-    fill(store, 0, files / 10, fmt::format("again {}", round));
+  for (int round = 0; round < settings.rounds; ++round) {
+    fill(store, 0, settings.files / 10, fmt::format("again {}", round));
     service::CollectAnswer answer;
     double seconds = 0;
-    const double alone = p99_while(store, files, [] { std::this_thread::sleep_for(std::chrono::seconds(2)); });
-    const double beside = p99_while(store, files, [&] {
+    const double alone = p99_while(store, settings, [] { std::this_thread::sleep_for(std::chrono::seconds(2)); });
+    const double beside = p99_while(store, settings, [&] {
       const Stopwatch watch;
       service::TaskProgress progress;
       answer = must(store.collector.run(progress, false));
       seconds = watch.seconds();
     });
     rates.push_back(static_cast<double>(answer.live_entries + answer.garbage_entries) / seconds);
-    ratios.push_back(beside / alone);
+    if (settings.writers > 0) ratios.push_back(beside / alone);
     fmt::print("collection: {} live, {} removed in {:.2f} s; writers' p99 {:.2f} ms alone, {:.2f} beside\n",
                answer.live_entries, answer.garbage_entries, seconds, alone, beside);
   }
   const Figures rate = figures_of(rates);
+  if (settings.writers == 0) ratios = {0};
   const Figures ratio = figures_of(ratios);
   fmt::print("collection: {:.0f} entries/s ({:.0f}-{:.0f}), p99 of writers x {:.2f} ({:.2f}-{:.2f})\n", rate.median,
              rate.lowest, rate.highest, ratio.median, ratio.lowest, ratio.highest);
@@ -257,7 +260,12 @@ void run_tree(const FileSettings& settings) {
   for (const auto& snapshot : must(store.versions.snapshots({}))) {
     must(store.versions.remove_snapshot({}, snapshot.name));
   }
-  collections(store, settings.files, settings.rounds);
+  collections(store, settings);
+}
+
+void run_collect(const FileSettings& settings) {
+  Store store(settings.directory);
+  collections(store, settings);
 }
 
 }  // namespace
@@ -279,5 +287,9 @@ int main(int argc, char** argv) {
   auto* tree = app.add_subcommand("tree", "snapshots, diffs and collections over many files");
   tree->add_option("--files", settings.files);
   tree->callback([&] { strata::bench::run_tree(settings); });
+  auto* collect = app.add_subcommand("collect", "collections over what tree has left, beside writers");
+  collect->add_option("--files", settings.files);
+  collect->add_option("--writers", settings.writers);
+  collect->callback([&] { strata::bench::run_collect(settings); });
   CLI11_PARSE(app, argc, argv);
 }

@@ -43,6 +43,18 @@ Bytes encode_file_record(const FileRecord& record) {
   return out;
 }
 
+std::optional<BytesView> chunk_hashes(BytesView record) {
+  Fields fields(record);
+  fields.take_sized16();
+  fields.take_sized16();
+  fields.take(3 * sizeof(uint64_t));
+  fields.take_sized32();
+  const uint64_t count = fields.take32();
+  const BytesView hashes = fields.take(count * sizeof(Hash));
+  if (!fields.all()) return std::nullopt;
+  return hashes;
+}
+
 std::optional<FileRecord> decode_file_record(BytesView bytes) {
   Fields fields(bytes);
   FileRecord record;

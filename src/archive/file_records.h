@@ -47,6 +47,8 @@ struct FileRecord {
 // path and content type: at most 65,535 bytes each.
 Bytes encode_file_record(const FileRecord& record);
 std::optional<FileRecord> decode_file_record(BytesView bytes);
+// Of a record, the hashes of its chunks, end to end, for those who need no more.
+std::optional<BytesView> chunk_hashes(BytesView record);
 
 struct SymlinkRecord {
   std::string path;

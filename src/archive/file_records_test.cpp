@@ -50,7 +50,11 @@ TEST(FileRecords, TheBytesAreTheDocumentedOnes) {
 }
 
 TEST(FileRecords, WhatIsEncodedIsDecoded) {
-  EXPECT_EQ(decode_file_record(encode_file_record(some_file())), some_file());
+  const Bytes file = encode_file_record(some_file());
+  EXPECT_EQ(decode_file_record(file), some_file());
+  EXPECT_EQ(chunk_hashes(file), Bytes(bytes_of(some_hash(1))).append(bytes_of(some_hash(2))));
+  EXPECT_EQ(chunk_hashes(BytesView(file).substr(0, file.size() - 1)), std::nullopt);
+  EXPECT_EQ(chunk_hashes(file + "x"), std::nullopt);
   const SymlinkRecord link{"/l", "../x", 1, 2};
   EXPECT_EQ(decode_symlink(encode_symlink(link)), link);
   const SnapshotRecord snapshot{"s", some_hash(4), 5, R"({"a":1})"};

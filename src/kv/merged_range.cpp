@@ -89,6 +89,7 @@ class MergedRead : public std::enable_shared_from_this<MergedRead> {
     request.end = segment_end_;
     request.version = version_;
     request.reverse = range_.reverse;
+    request.one_pass = range_.one_pass;
     if (range_.limit_rows > 0) request.limit_rows = range_.limit_rows - page_.rows.size();
     if (range_.limit_bytes > 0) request.limit_bytes = range_.limit_bytes - bytes_;
     return request;

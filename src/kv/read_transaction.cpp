@@ -90,6 +90,7 @@ class RangeRead : public std::enable_shared_from_this<RangeRead> {
         begin_(begin),
         end_(end),
         reverse_(options.reverse),
+        one_pass_(options.one_pass),
         limits_(limits) {}
 
   Future<RangePage> run() {
@@ -143,7 +144,7 @@ class RangeRead : public std::enable_shared_from_this<RangeRead> {
 
   Future<RangePage> read() {
     if (from_.key >= to_.key) return finish(RangePage{});
-    MergedRange range{from_.key, to_.key, limits_.rows, limits_.bytes, reverse_, with_own_writes_};
+    MergedRange range{from_.key, to_.key, limits_.rows, limits_.bytes, reverse_, with_own_writes_, one_pass_};
     return read_merged_range(state_, std::move(range), version_)
         .then([self = shared_from_this()](Result<RangePage> page) -> Result<RangePage> {
           if (!page.ok()) return page;
@@ -166,6 +167,7 @@ class RangeRead : public std::enable_shared_from_this<RangeRead> {
   const KeySelector begin_;
   const KeySelector end_;
   const bool reverse_;
+  const bool one_pass_;
   const PageLimits limits_;
   bool with_own_writes_ = false;
   uint64_t attempt_ = 0;

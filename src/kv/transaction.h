@@ -56,6 +56,8 @@ struct RangeOptions {
   int iteration = 1;
   // A byte limit of the caller's own, 0: the mode's alone. The smaller one counts.
   int target_bytes = 0;
+  // Part of a scan that reads much, and once: not for the engine's cache.
+  bool one_pass = false;
 };
 
 struct MappedRow {

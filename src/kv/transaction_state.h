@@ -148,6 +148,7 @@ struct MergedRange {
   size_t limit_bytes = 0;
   bool reverse = false;
   bool with_own_writes = true;
+  bool one_pass = false;
 };
 Future<RangePage> read_merged_range(std::shared_ptr<TransactionState> state, MergedRange range, Version version);
 

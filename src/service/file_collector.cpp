@@ -1,5 +1,7 @@
 #include "service/file_collector.h"
 
+#include <tuple>
+
 #include "base/log.h"
 
 namespace strata::service {
@@ -16,6 +18,52 @@ Result<CollectionState> read_state(const kv::ReadTransaction& transaction) {
 }
 
 }  // namespace
+
+Result<files::EntryWriter> FileRemovals::begin(kv::Transaction& transaction) const {
+  transaction.raise_size_limit_to_engine();
+  // What is not removed after a crash is garbage of the next collection.
+  transaction.set_durability(kv::Durability::async);
+  ASSIGN_OR_RETURN(files::EntryWriter writer, files::EntryWriter::begin(transaction, system_.cache()));
+  if (!writer.collection().running || writer.collection().epoch != epoch_) {
+    return Error(ErrorCode::conflict, "another garbage collection has begun");
+  }
+  return writer;
+}
+
+FileRemovals::~FileRemovals() {
+  for (UnderWay& removal : under_way_) std::ignore = removal.committed.get();
+}
+
+Result<void> FileRemovals::remove(std::vector<files::Garbage> garbage, kv::Version version) {
+  kv::Transaction transaction = system_.database().create_transaction();
+  const auto removed = [&]() -> Result<void> {
+    RETURN_IF_ERROR(transaction.set_read_version(version));
+    ASSIGN_OR_RETURN(files::EntryWriter writer, begin(transaction));
+    return files::remove_garbage(writer, garbage);
+  }();
+  Future<void> committed = removed.ok() ? transaction.commit() : Future<void>(removed.error());
+  under_way_.push_back({std::move(garbage), std::move(transaction), std::move(committed)});
+  return under_way_.size() > most_under_way ? finish_first() : Result<void>();
+}
+
+Result<void> FileRemovals::finish_first() {
+  UnderWay first = std::move(under_way_.front());
+  under_way_.pop_front();
+  if (first.committed.get().ok()) return {};
+  // Somebody was faster, or it took too long, or nobody knows: once more, from what is there now.
+  using Kept = Result<std::vector<files::Garbage>>;
+  ASSIGN_OR_RETURN(const auto kept, system_.database().run([&](kv::Transaction& transaction) -> Kept {
+    ASSIGN_OR_RETURN(files::EntryWriter writer, begin(transaction));
+    return files::remove_what_is_still_garbage(writer, first.garbage);
+  }));
+  for (const files::Garbage& garbage : kept) kept_(garbage);
+  return {};
+}
+
+Result<void> FileRemovals::finish() {
+  while (!under_way_.empty()) RETURN_IF_ERROR(finish_first());
+  return {};
+}
 
 Result<void> FileCollector::open() {
   stopping_ = false;
@@ -112,36 +160,42 @@ Result<void> FileCollector::mark(files::Marker& marker, TaskProgress& progress, 
   return {};
 }
 
-Result<void> FileCollector::sweep(CollectionState& state, const files::Marker& marker, TaskProgress& progress,
+Result<void> FileCollector::sweep(CollectionState& state, files::Marker& marker, TaskProgress& progress,
                                   CollectAnswer& answer) {
+  FileRemovals removals(system_, state.epoch, [&answer](const files::Garbage& kept) {
+    ++answer.live_entries;
+    --answer.garbage_entries;
+    answer.reclaimed_bytes -= kept.row.stored_size;
+  });
   int64_t saved_us = system_.clock().steady_us();
   std::optional<Bytes> from = state.cursor;
   while (from) {
     RETURN_IF_ERROR(check(progress));
-    ASSIGN_OR_RETURN(const files::SweptPage page,
-                     system_.database().run([&](kv::Transaction& transaction) -> Result<files::SweptPage> {
-                       transaction.raise_size_limit_to_engine();
-                       // What is not removed after a crash is garbage of the next collection.
-                       transaction.set_durability(kv::Durability::async);
-                       ASSIGN_OR_RETURN(auto writer, files::EntryWriter::begin(transaction, system_.cache()));
-                       if (!writer.collection().running || writer.collection().epoch != state.epoch) {
-                         return Error(ErrorCode::conflict, "another garbage collection has begun");
-                       }
-                       return files::sweep_page(writer, marker, *from, options_.swept, options_.removed,
-                                                answer.dry_run);
+    kv::Version version = kv::invalid_version;
+    ASSIGN_OR_RETURN(const files::ScannedRows rows,
+                     system_.read({}, [&](const files::EntryReader& reader) -> Result<files::ScannedRows> {
+                       ASSIGN_OR_RETURN(version, reader.transaction().get_read_version().get());
+                       return files::scan_rows(reader.transaction(), marker, state.epoch, *from, options_.swept);
                      }));
-    from = page.next;
-    answer.live_entries += page.live;
-    answer.garbage_entries += page.garbage;
-    answer.reclaimed_bytes += page.garbage_bytes;
-    progress.add_done(page.live + page.garbage);
+    from = rows.next;
+    answer.live_entries += rows.live;
+    answer.garbage_entries += rows.garbage.size();
+    for (const files::Garbage& garbage : rows.garbage) answer.reclaimed_bytes += garbage.row.stored_size;
+    for (auto rest = rows.garbage.begin(); !answer.dry_run && rest != rows.garbage.end();) {
+      RETURN_IF_ERROR(check(progress));
+      const auto end = rest + std::min<ptrdiff_t>(options_.removed, rows.garbage.end() - rest);
+      RETURN_IF_ERROR(removals.remove({rest, end}, version));
+      rest = end;
+    }
+    progress.add_done(rows.live + rows.garbage.size());
     if (from && !answer.dry_run && system_.clock().steady_us() - saved_us > save_interval_us) {
+      RETURN_IF_ERROR(removals.finish());
       state.cursor = *from;
       RETURN_IF_ERROR(set_state(state));
       saved_us = system_.clock().steady_us();
     }
   }
-  return {};
+  return removals.finish();
 }
 
 Result<CollectAnswer> FileCollector::run(TaskProgress& progress, bool dry_run) {

@@ -8,6 +8,7 @@
 //                goes on where it stopped: at open(), or with the next run().
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -30,12 +31,44 @@ struct CollectAnswer {
   bool dry_run = false;
 };
 
-// Of a transaction: some milliseconds each, so that writers wait for none.
+// Of a transaction. Reads hold nobody up; so many removals take some milliseconds of the commit that writers share.
 struct FileCollectorOptions {
   size_t nodes = 1'000;
-  size_t files = 5'000;
-  size_t swept = 10'000;
-  size_t removed = 1'000;
+  size_t files = 20'000;
+  size_t swept = 20'000;
+  size_t removed = 500;
+};
+
+// Removals that overlap: while one is committed, which beside writers waits for their sync, the next rows are scanned.
+class FileRemovals {
+ public:
+  // kept: of what was given to remove(), called for what somebody has put or reused meanwhile.
+  FileRemovals(FileSystem& system, uint32_t epoch, std::function<void(const files::Garbage&)> kept)
+      : system_(system), epoch_(epoch), kept_(std::move(kept)) {}
+  // Waits for what is under way.
+  ~FileRemovals();
+  FileRemovals(const FileRemovals&) = delete;
+  FileRemovals& operator=(const FileRemovals&) = delete;
+
+  // What a scan at `version` found. conflict: another collection has begun.
+  Result<void> remove(std::vector<files::Garbage> garbage, kv::Version version);
+  // Until all is done.
+  Result<void> finish();
+
+ private:
+  static constexpr size_t most_under_way = 2;
+  struct UnderWay {
+    std::vector<files::Garbage> garbage;
+    kv::Transaction transaction;
+    Future<void> committed;
+  };
+  Result<files::EntryWriter> begin(kv::Transaction& transaction) const;
+  Result<void> finish_first();
+
+  FileSystem& system_;
+  const uint32_t epoch_;
+  const std::function<void(const files::Garbage&)> kept_;
+  std::deque<UnderWay> under_way_;
 };
 
 class FileCollector {
@@ -66,7 +99,7 @@ class FileCollector {
   Result<void> set_state(const files::CollectionState& state);
   Result<void> clear_rows();
   Result<void> mark(files::Marker& marker, TaskProgress& progress, CollectAnswer& answer);
-  Result<void> sweep(files::CollectionState& state, const files::Marker& marker, TaskProgress& progress,
+  Result<void> sweep(files::CollectionState& state, files::Marker& marker, TaskProgress& progress,
                      CollectAnswer& answer);
   Result<void> check(TaskProgress& progress);
 

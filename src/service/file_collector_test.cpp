@@ -170,6 +170,89 @@ TEST_F(FileCollectorTest, OneThatTheServersEndStoppedGoesOn) {
   EXPECT_EQ(taken(get("/b")), "three");
 }
 
+// What happens at each moment of a collection, one moment a round: `event` at that step of it.
+class MomentsOfACollection : public FileCollectorTest {
+ protected:
+  // False: the collection has fewer steps. `ends`: what the collection that was met answers.
+  bool met(size_t moment, const std::function<void()>& event, const std::function<void(const CollectAnswer&)>& ends) {
+    collector_.emplace(system_, FileCollectorOptions{.nodes = 2, .files = 3, .swept = 4, .removed = 2});
+    size_t step = 0;
+    collector_->between_steps([&] {
+      if (step++ == moment) event();
+    });
+    TaskProgress progress;
+    const Result<CollectAnswer> done = collector_->run(progress, false);
+    collector_->between_steps({});
+    if (done.ok()) {
+      ends(*done);
+    } else {
+      EXPECT_EQ(done.error().code(), ErrorCode::operation_cancelled);
+    }
+    return step > moment;
+  }
+  void leave_garbage(size_t moment) {
+    for (int i = 0; i < 6; ++i) taken(put(fmt::format("/d/{}", i), fmt::format("once {} {}", moment, i)));
+    for (int i = 0; i < 6; ++i) taken(put(fmt::format("/d/{}", i), fmt::format("again {} {}", moment, i)));
+  }
+  void all_is_there_and_no_more(size_t moment) {
+    for (int i = 0; i < 6; ++i) {
+      EXPECT_EQ(taken(get(fmt::format("/d/{}", i))), fmt::format("again {} {}", moment, i));
+    }
+    collect();
+    EXPECT_EQ(collect(true).garbage_entries, 0U);
+    EXPECT_EQ(data_rows(), entries());
+  }
+};
+
+TEST_F(MomentsOfACollection, GarbageThatIsReusedStays) {
+  size_t moment = 0;
+  for (bool more = true; more; ++moment) {
+    leave_garbage(moment);
+    const size_t before = entries();
+    size_t created = 0;
+    const auto reuse = [&] {
+      const size_t there = entries();
+      for (int i = 0; i < 6; ++i) taken(put(fmt::format("/e/{}", i), fmt::format("once {} {}", moment, i)));
+      created = entries() - there;
+    };
+    more = met(moment, reuse,
+               [&](const CollectAnswer& done) { EXPECT_EQ(entries(), before + created - done.garbage_entries); });
+    for (int i = 0; more && i < 6; ++i) {
+      EXPECT_EQ(taken(get(fmt::format("/e/{}", i))), fmt::format("once {} {}", moment, i));
+    }
+    all_is_there_and_no_more(moment);
+  }
+  EXPECT_GT(moment, 20U);
+}
+
+TEST_F(MomentsOfACollection, OneThatIsInterruptedGoesOn) {
+  size_t moment = 0;
+  for (bool more = true; more; ++moment) {
+    leave_garbage(moment);
+    more = met(moment, [&] { collector_->stop(); }, [](const CollectAnswer&) {});
+    taken(put("/e", fmt::format("once {} 1", moment)));
+    start_again();
+    EXPECT_EQ(taken(get("/e")), fmt::format("once {} 1", moment));
+    all_is_there_and_no_more(moment);
+  }
+  EXPECT_GT(moment, 20U);
+}
+
+TEST_F(MomentsOfACollection, RemovalsOfWhichNobodyKnowsAreMadeOnce) {
+  for (const bool happens : {false, true}) {
+    size_t moment = 0;
+    for (bool more = true; more; ++moment) {
+      leave_garbage(moment);
+      const size_t before = entries();
+      more = met(
+          moment, [&] { happens ? engine_->lose_answer() : engine_->lose_commit(); },
+          [&](const CollectAnswer& done) { EXPECT_EQ(entries(), before - done.garbage_entries); });
+      all_is_there_and_no_more(moment);
+    }
+    EXPECT_GT(moment, 20U);
+  }
+}
+
 // Random writes, versions and collections on a store and on plain maps in step.
 class CollectedModel : public FileCollectorTest {
  protected:

@@ -21,6 +21,7 @@ Result<RangePage> read_range(rocksdb::DB& db, const rocksdb::Snapshot* snapshot,
   if (request.begin >= end) return page;
   rocksdb::ReadOptions read;
   read.snapshot = snapshot;
+  read.fill_cache = !request.one_pass;
   const rocksdb::Slice lower = to_slice(request.begin);
   const rocksdb::Slice upper = to_slice(end);
   // Only where the walk goes: each bound costs a comparison a row.

@@ -1,5 +1,6 @@
 #include "layers/files/collect.h"
 
+#include <algorithm>
 #include <set>
 
 #include "layers/files/directory.h"
@@ -11,10 +12,18 @@ constexpr size_t row_page = 1'000;
 // Read at once with what names versions, of which there may be many.
 constexpr size_t version_page = 10'000;
 constexpr int range_bytes = 1 << 20;
-constexpr size_t first_slots = 1'024;
+// Of scans that read everything once.
+constexpr int scan_bytes = 4 << 20;
 
 kv::RangeOptions pages(size_t rows) {
   return {.limit = static_cast<int>(rows), .mode = kv::StreamingMode::exact, .target_bytes = range_bytes};
+}
+
+kv::RangeOptions scan_pages(size_t rows) {
+  kv::RangeOptions options = pages(rows);
+  options.target_bytes = scan_bytes;
+  options.one_pass = true;
+  return options;
 }
 
 Result<std::set<Hash>> named_roots(const kv::ReadTransaction& transaction) {
@@ -27,39 +36,6 @@ Result<std::set<Hash>> named_roots(const kv::ReadTransaction& transaction) {
 }
 
 }  // namespace
-
-uint64_t HashMarks::prefix(const Hash& hash) {
-  const uint64_t value = read_be64(bytes_of(hash));
-  return value == 0 ? 1 : value;
-}
-
-size_t HashMarks::place(uint64_t value) const {
-  const size_t mask = slots_.size() - 1;
-  // The low bits: sweeps ask in the order of the high ones, and marks come in none.
-  size_t at = value & mask;
-  while (slots_[at] != 0 && slots_[at] != value) at = (at + 1) & mask;
-  return at;
-}
-
-void HashMarks::grow() {
-  std::vector<uint64_t> old = std::exchange(slots_, std::vector<uint64_t>(std::max(first_slots, 2 * slots_.size())));
-  for (const uint64_t value : old) {
-    if (value != 0) slots_[place(value)] = value;
-  }
-}
-
-void HashMarks::add(const Hash& hash) {
-  if (4 * (size_ + 1) > 3 * slots_.size()) grow();
-  const uint64_t value = prefix(hash);
-  uint64_t& slot = slots_[place(value)];
-  if (slot == 0) ++size_;
-  slot = value;
-}
-
-bool HashMarks::contains(const Hash& hash) const {
-  if (slots_.empty()) return false;
-  return slots_[place(prefix(hash))] != 0;
-}
 
 Result<CollectionRoots> read_roots(const kv::ReadTransaction& transaction) {
   CollectionRoots roots;
@@ -130,19 +106,19 @@ Marker::Half Marker::half_of(const Hash& hash) {
 
 void Marker::open_later(const Hash& directory) {
   if (!seen_.insert(half_of(directory)).second) return;
-  marks_.add(directory);
-  waiting_.push_back(directory);
+  entries_.add(directory);
+  next_level_.push_back(directory);
 }
 
 void Marker::add(EntryKind kind, const Hash& hash) {
   if (kind == EntryKind::directory) {
     open_later(hash);
   } else {
-    marks_.add(hash);
+    marks_of(kind).add(hash);
   }
 }
 
-Result<void> Marker::visit(const Bytes& node) {
+Result<void> Marker::visit(BytesView node) {
   if (archive::form_of_node(node) == archive::NodeForm::internal) {
     const auto children = archive::decode_internal(node);
     if (!children) return Error(ErrorCode::corruption, "a node of a directory is malformed");
@@ -160,80 +136,102 @@ Result<void> Marker::visit(const Bytes& node) {
 }
 
 Result<void> Marker::walk(const EntryReader& reader, size_t steps) {
-  for (; steps > 0 && !waiting_.empty(); --steps) {
+  for (; steps > 0 && !walked(); --steps) {
+    if (waiting_.empty()) {
+      waiting_.swap(next_level_);
+      std::sort(waiting_.begin(), waiting_.end(), std::greater());
+    }
     const Hash hash = waiting_.back();
-    // Not through the cache, which is for those who read.
-    std::shared_ptr<const Bytes> node = reader.cache().find(hash);
-    if (!node) {
-      ASSIGN_OR_RETURN(std::optional<Bytes> read, reader.read(EntryKind::directory, hash));
-      if (!read && hash != empty_directory()) {
+    // Not into the cache, which is for those who read.
+    if (const std::shared_ptr<const Bytes> cached = reader.cache().find(hash)) {
+      RETURN_IF_ERROR(visit(*cached));
+    } else {
+      ASSIGN_OR_RETURN(const auto stored, reader.get_first_part(EntryKind::directory, hash).get());
+      if (!stored && hash != empty_directory()) {
         return Error(ErrorCode::corruption, "a directory is missing: " + hash_hex(hash));
       }
-      node = std::make_shared<const Bytes>(read ? *std::move(read) : Bytes());
+      Bytes space;
+      BytesView node;
+      if (stored) {
+        ASSIGN_OR_RETURN(node, reader.finish_view(EntryKind::directory, hash, *stored, space));
+      }
+      RETURN_IF_ERROR(visit(node));
     }
     waiting_.pop_back();
-    RETURN_IF_ERROR(visit(*node));
   }
   return {};
 }
 
 Result<void> Marker::mark_chunks(const EntryReader& reader, const Hash& file, BytesView first_part) {
-  ASSIGN_OR_RETURN(const Bytes bytes, reader.finish(EntryKind::file, file, first_part));
-  const auto record = archive::decode_file_record(bytes);
-  if (!record) return Error(ErrorCode::corruption, "the record of a file is malformed: " + hash_hex(file));
-  for (const Hash& chunk : record->chunks) marks_.add(chunk);
+  Bytes space;
+  ASSIGN_OR_RETURN(const BytesView record, reader.finish_view(EntryKind::file, file, first_part, space));
+  const std::optional<BytesView> chunks = archive::chunk_hashes(record);
+  if (!chunks) return Error(ErrorCode::corruption, "the record of a file is malformed: " + hash_hex(file));
+  for (BytesView rest = *chunks; !rest.empty(); rest.remove_prefix(sizeof(Hash))) chunks_.add(hash_of(rest));
   return {};
 }
 
 Result<void> Marker::scan_files(const EntryReader& reader, size_t steps) {
+  entries_.sort();
   const kv::KeyRange range = entry_data(EntryKind::file);
-  kv::RangeIterator rows(reader.transaction(), scan_from_, range.end, pages(steps));
+  kv::RangeIterator rows(reader.transaction(), scan_from_, range.end, scan_pages(steps));
   size_t count = 0;
   const size_t prefix = range.begin.size();
   while (rows.next()) {
-    ++count;
     const BytesView rest = rows.key().substr(prefix);
     // Longer: a part behind the first.
     if (rest.size() == sizeof(Hash)) {
       const Hash hash = hash_of(rest);
-      if (marks_.contains(hash)) RETURN_IF_ERROR(mark_chunks(reader, hash, rows.value()));
+      if (entries_.contains(hash)) RETURN_IF_ERROR(mark_chunks(reader, hash, rows.value()));
     }
-    scan_from_ = key_after(rows.key());
+    if (++count == steps) scan_from_ = key_after(rows.key());
   }
   RETURN_IF_ERROR(rows.status());
   scanned_ = count < steps;
+  if (scanned_) chunks_.sort();
   return {};
 }
 
-Result<SweptPage> sweep_page(EntryWriter& writer, const Marker& marker, BytesView from, size_t max_rows,
-                             size_t max_removed, bool dry) {
+Result<ScannedRows> scan_rows(const kv::ReadTransaction& transaction, Marker& marker, uint32_t epoch, BytesView from,
+                              size_t max_rows) {
   const kv::KeyRange range = entry_rows();
-  // Whole ranges would conflict with everybody who puts something.
-  kv::RangeIterator rows(writer.writes().snapshot(), from.empty() ? BytesView(range.begin) : from, range.end,
-                         pages(max_rows));
-  SweptPage page;
+  kv::RangeIterator rows(transaction, from.empty() ? BytesView(range.begin) : from, range.end, scan_pages(max_rows));
+  ScannedRows scanned;
   size_t count = 0;
   while (rows.next()) {
     const auto hash = hash_of_row_key(rows.key());
     if (!hash) return Error(ErrorCode::corruption, "an entry's key is malformed");
     ASSIGN_OR_RETURN(const EntryRow row, decode_entry_row(rows.value()));
-    if (row.epoch == writer.collection().epoch || marker.is_marked(*hash)) {
-      ++page.live;
+    if (row.epoch == epoch || marker.is_marked(row.kind, *hash)) {
+      ++scanned.live;
     } else {
-      ++page.garbage;
-      page.garbage_bytes += row.stored_size;
-      if (!dry) {
-        RETURN_IF_ERROR(writer.writes().add_read_conflict_key(rows.key()));
-        writer.remove(*hash, row);
-      }
+      scanned.garbage.push_back({*hash, row});
     }
-    if (++count == max_rows || (!dry && page.garbage == max_removed)) {
-      page.next = key_after(rows.key());
-      break;
-    }
+    if (++count == max_rows) scanned.next = key_after(rows.key());
   }
   RETURN_IF_ERROR(rows.status());
-  return page;
+  return scanned;
+}
+
+Result<void> remove_garbage(EntryWriter& writer, std::span<const Garbage> garbage) {
+  for (const auto& [hash, row] : garbage) {
+    RETURN_IF_ERROR(writer.writes().add_read_conflict_key(entry_row_key(hash)));
+    writer.remove(hash, row);
+  }
+  return {};
+}
+
+Result<std::vector<Garbage>> remove_what_is_still_garbage(EntryWriter& writer, std::span<const Garbage> garbage) {
+  std::vector<Garbage> kept;
+  for (const auto& [hash, found] : garbage) {
+    ASSIGN_OR_RETURN(const std::optional<EntryRow> row, writer.row(hash));
+    if (row && row->epoch == writer.collection().epoch) {
+      kept.push_back({hash, *row});
+    } else if (row) {
+      writer.remove(hash, *row);
+    }
+  }
+  return kept;
 }
 
 }  // namespace strata::files

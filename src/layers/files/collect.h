@@ -2,7 +2,8 @@
 //
 // Purpose:       the parts of a garbage collection that know what keys mean; service/file_collector puts them into
 //                transactions and decides when.
-// Ownership:     a Marker owns what it has marked: 12 to 24 bytes for each entry that is reachable, 32 for a directory.
+// Ownership:     a Marker owns what it has marked: 8 to 16 bytes for each entry that is reachable, and about 100 for a
+//                directory or node.
 // Thread safety: one user at a time.
 // Invariants:    what is reachable from a root that was added is marked once walked() and scanned() say so. An entry
 //                may be marked that is not reachable, when the first 8 bytes of its hash are another's: it stays until
@@ -11,28 +12,13 @@
 // Why it is safe beside writers: docs/decisions/versioned-files.md.
 #pragma once
 
+#include <span>
 #include <unordered_set>
 
+#include "layers/files/hash_marks.h"
 #include "layers/files/versions.h"
 
 namespace strata::files {
-
-// A set of the first 8 bytes of hashes.
-class HashMarks {
- public:
-  void add(const Hash& hash);
-  bool contains(const Hash& hash) const;
-  size_t size() const { return size_; }
-
- private:
-  static uint64_t prefix(const Hash& hash);
-  size_t place(uint64_t value) const;
-  void grow();
-
-  // Powers of two, at most three quarters full; 0 is none, and never a prefix.
-  std::vector<uint64_t> slots_;
-  size_t size_ = 0;
-};
 
 struct CollectionRoots {
   std::vector<Hash> directories;
@@ -54,15 +40,18 @@ class Marker {
   // A directory with all below it, a file with its chunks, or an entry by itself.
   void add(EntryKind kind, const Hash& hash);
 
-  // Opens up to `steps` directories and nodes.
+  // Opens up to `steps` directories and nodes, level by level, each in the order of their keys: neighbours lie in one
+  // block of the store.
   Result<void> walk(const EntryReader& reader, size_t steps);
-  bool walked() const { return waiting_.empty(); }
+  bool walked() const { return waiting_.empty() && next_level_.empty(); }
   // After the walk: looks at up to `steps` records of files, in the order of their keys, which is a scan.
   Result<void> scan_files(const EntryReader& reader, size_t steps);
   bool scanned() const { return scanned_; }
 
-  bool is_marked(const Hash& hash) const { return marks_.contains(hash); }
-  size_t marked() const { return marks_.size(); }
+  // After the scan; fastest in the order of rows.
+  bool is_marked(EntryKind kind, const Hash& hash) { return marks_of(kind).contains(hash); }
+  // Until the scan has ended, what was met twice may count twice.
+  size_t marked() const { return entries_.size() + chunks_.size(); }
 
  private:
   struct Half {
@@ -74,29 +63,41 @@ class Marker {
     size_t operator()(const Half& half) const { return half.first; }
   };
   static Half half_of(const Hash& hash);
+  HashMarks& marks_of(EntryKind kind) { return kind == EntryKind::chunk ? chunks_ : entries_; }
   void open_later(const Hash& directory);
-  Result<void> visit(const Bytes& node);
+  Result<void> visit(BytesView node);
   Result<void> mark_chunks(const EntryReader& reader, const Hash& file, BytesView first_part);
 
-  HashMarks marks_;
+  HashMarks chunks_;
+  // All but chunks; in order before the first chunk is looked for.
+  HashMarks entries_;
   // Directories and nodes that were ever waiting.
   std::unordered_set<Half, HalfHasher> seen_;
+  // The last one comes first.
   std::vector<Hash> waiting_;
+  std::vector<Hash> next_level_;
   Bytes scan_from_ = entry_data(EntryKind::file).begin;
   bool scanned_ = false;
 };
 
-struct SweptPage {
+struct Garbage {
+  Hash hash{};
+  EntryRow row;
+};
+struct ScannedRows {
   uint64_t live = 0;
-  uint64_t garbage = 0;
-  // As stored.
-  uint64_t garbage_bytes = 0;
+  std::vector<Garbage> garbage;
   // Behind the last row that was looked at; nullopt: that was the end.
   std::optional<Bytes> next;
 };
-// Looks at up to max_rows index rows from `from` on and removes, unless `dry`, up to max_removed that are not marked
-// and older than the collection's epoch. What somebody puts or reuses meanwhile makes the transaction conflict.
-Result<SweptPage> sweep_page(EntryWriter& writer, const Marker& marker, BytesView from, size_t max_rows,
-                             size_t max_removed, bool dry);
+// Looks at up to max_rows index rows from `from` on: those that are not marked and not of `epoch` are garbage.
+Result<ScannedRows> scan_rows(const kv::ReadTransaction& transaction, Marker& marker, uint32_t epoch, BytesView from,
+                              size_t max_rows);
+// Removes what a scan at the transaction's version found. What somebody has put or reused since makes the transaction
+// conflict.
+Result<void> remove_garbage(EntryWriter& writer, std::span<const Garbage> garbage);
+// The same where the transaction has another version than the scan: looks at each again, keeps those of the
+// collection's epoch, and returns them.
+Result<std::vector<Garbage>> remove_what_is_still_garbage(EntryWriter& writer, std::span<const Garbage> garbage);
 
 }  // namespace strata::files

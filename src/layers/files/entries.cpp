@@ -145,6 +145,14 @@ Result<Bytes> EntryReader::finish(EntryKind kind, const Hash& hash, BytesView fi
   return unpack(entry.compression, std::move(entry.stored), entry.raw_size);
 }
 
+Result<BytesView> EntryReader::finish_view(EntryKind kind, const Hash& hash, BytesView first_part, Bytes& space) const {
+  ASSIGN_OR_RETURN(const StoredEntry entry, decode_first_part(first_part));
+  const bool is_all = entry.first.size() == entry.raw_size && entry.first.size() == entry.stored_size;
+  if (is_all && entry.compression == Compression::none) return entry.first;
+  ASSIGN_OR_RETURN(space, finish(kind, hash, first_part));
+  return BytesView(space);
+}
+
 Result<PackedEntry> EntryReader::finish_packed(EntryKind kind, const Hash& hash, BytesView first_part) const {
   ASSIGN_OR_RETURN(const StoredEntry entry, decode_first_part(first_part));
   std::vector<Future<std::optional<Bytes>>> parts;

@@ -107,6 +107,8 @@ class EntryReader {
   // The same in two steps, so that several are under way at once.
   Future<std::optional<Bytes>> get_first_part(EntryKind kind, const Hash& hash) const;
   Result<Bytes> finish(EntryKind kind, const Hash& hash, BytesView first_part) const;
+  // As finish, without a copy where the first part is all of the entry: views first_part, or `space`.
+  Result<BytesView> finish_view(EntryKind kind, const Hash& hash, BytesView first_part, Bytes& space) const;
   Result<PackedEntry> finish_packed(EntryKind kind, const Hash& hash, BytesView first_part) const;
 
   // A directory or a node of one, through the cache. not_found: it was collected.
