@@ -43,8 +43,9 @@ T must(Result<T> result) {
 }
 
 struct Store {
-  explicit Store(const std::filesystem::path& directory)
-      : engine(must(kv::RocksdbEngine::open({.directory = directory}))), database(engine), system(database, {}) {}
+  explicit Store(const std::filesystem::path& directory) : Store(kv::RocksdbOptions{.directory = directory}) {}
+  explicit Store(kv::RocksdbOptions options)
+      : engine(must(kv::RocksdbEngine::open(std::move(options)))), database(engine), system(database, {}) {}
 
   std::shared_ptr<kv::RocksdbEngine> engine;
   kv::Database database;
@@ -75,7 +76,7 @@ class Noise final : public ByteSource {
 
 void run_import(const FileSettings& settings) {
   const Stopwatch watch;
-  Store store(settings.directory);
+  Store store(kv::bulk_load_options(settings.directory));
   service::FileSystem quick(store.database, {.durability = kv::Durability::async});
   service::DirectoryImport import(quick,
                                   {.directory = settings.source, .threads = static_cast<size_t>(settings.threads)});

@@ -19,20 +19,20 @@ namespace {
 // A data directory that this program has for itself, and the services on it.
 class OpenStore {
  public:
-  // make: it may be missing, and is made.
-  static Result<std::unique_ptr<OpenStore>> open(const std::string& given, bool make, kv::Durability durability) {
+  // make: it may be missing, and is made. bulk_load: what is committed is on disk after the first commit that says so.
+  static Result<std::unique_ptr<OpenStore>> open(const std::string& given, bool make, bool bulk_load) {
     const DatabasePlace place = database_place(database_directory(given));
     if (!make && place.archive.empty() && !std::filesystem::exists(place.directory)) {
       return Error(ErrorCode::io_error, fmt::format("there is no data directory {}", place.directory));
     }
-    kv::RocksdbOptions options;
-    options.directory = place.directory;
-    auto engine = kv::RocksdbEngine::open(std::move(options));
+    auto engine = kv::RocksdbEngine::open(bulk_load ? kv::bulk_load_options(place.directory)
+                                                    : kv::RocksdbOptions{.directory = place.directory});
     if (!engine.ok()) {
       return Error(engine.error().code() == ErrorCode::corruption ? ErrorCode::corruption : ErrorCode::io_error,
                    fmt::format("cannot open the data directory {}: {}", place.directory, engine.error().message()));
     }
-    auto store = std::make_unique<OpenStore>(*std::move(engine), durability);
+    auto store =
+        std::make_unique<OpenStore>(*std::move(engine), bulk_load ? kv::Durability::async : kv::Durability::sync);
     RETURN_IF_ERROR(import_exported_file(store->files.archives, place));
     return store;
   }
@@ -44,8 +44,8 @@ class OpenStore {
 };
 
 Exit with_store(const std::string& given, bool make, const std::function<Exit(OpenStore&)>& body,
-                kv::Durability durability = kv::Durability::sync) {
-  const auto store = OpenStore::open(given, make, durability);
+                bool bulk_load = false) {
+  const auto store = OpenStore::open(given, make, bulk_load);
   if (!store.ok()) {
     return say(store.error(),
                store.error().code() == ErrorCode::io_error ? Exit::database : exit_of(store.error().code()));
@@ -148,7 +148,7 @@ Exit run_diff(const DiffCommand& command) {
 
 namespace {
 
-// Its commits are handed to the system one after another; the last one makes all of them durable.
+// Its commits stay in memory until there are many; the last one makes all of them durable.
 Exit run_directory_import(const ImportCommand& command) {
   const auto body = [&](OpenStore& store) {
     service::DirectoryImport import(store.files.system, {.directory = command.directory, .path = command.path});
@@ -165,7 +165,7 @@ Exit run_directory_import(const ImportCommand& command) {
     for (const std::string& failure : done->failures) fmt::print(stderr, "strata: {}\n", failure);
     return done->failed == 0 ? Exit::ok : Exit::failed;
   };
-  return with_store(command.database, true, body, kv::Durability::async);
+  return with_store(command.database, true, body, true);
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ void Committer::run() {
 }
 
 void Committer::tidy_up() {
-  if (unsynced_since_us_ != 0 && now_us() - unsynced_since_us_ >= async_sync_us) sync_log();
+  if (is_sync_due()) sync_log();
   views_.expire();
   if (history_.bytes() > history_worth_keeping_bytes) history_.rest(views_.newest(), next_version());
 }
@@ -143,7 +143,7 @@ void Committer::wait_for_work(std::unique_lock<std::mutex>& lock) {
   const auto has_work = [this] { return stopping_ || !waiting_.empty() || !sync_requests_.empty(); };
   while (!has_work()) {
     bool woken = true;
-    if (unsynced_since_us_ != 0) {
+    if (unsynced_since_us_ != 0 && !options_.bulk_load) {
       const int64_t left_us = std::max<int64_t>(0, unsynced_since_us_ + async_sync_us - now_us());
       woken = work_.wait_for(lock, std::chrono::microseconds(left_us), has_work);
     } else if (views_.has_more_than_newest() || history_.bytes() > history_worth_keeping_bytes) {
@@ -284,18 +284,22 @@ Result<void> Committer::write_batch(Version version) {
 
   store_.insertion_hint->use(builder_.cleared().empty());
   rocksdb::WriteOptions write;
-  write.sync = unsynced_since_us_ != 0 && now_us() - unsynced_since_us_ >= async_sync_us;
-  for (size_t i = 0; i < batch_.size() && !write.sync; ++i) {
-    write.sync = !outcomes_[i].error && wants_sync(batch_[i].request.durability);
+  bool sync = is_sync_due();
+  for (size_t i = 0; i < batch_.size() && !sync; ++i) {
+    sync = !outcomes_[i].error && wants_sync(batch_[i].request.durability);
   }
+  write.sync = sync && !options_.bulk_load;
+  write.disableWAL = options_.bulk_load;
   store_.file_system->begin_record(batch.GetDataSize());
   const LogCounters& log = store_.file_system->counters();
   const uint64_t bytes_before = log.bytes.load();
   const uint64_t failed_appends_before = log.failed_appends.load();
   const uint64_t failed_syncs_before = log.failed_syncs.load();
-  const rocksdb::Status status = store_.db->Write(write, &batch);
+  rocksdb::Status status = store_.db->Write(write, &batch);
+  const bool in_memtable = status.ok();
+  if (sync && status.ok() && options_.bulk_load) status = flush_unlogged();
   if (status.ok()) {
-    unsynced_since_us_ = write.sync ? 0 : unsynced_since_us_ != 0 ? unsynced_since_us_ : now_us();
+    unsynced_since_us_ = sync ? 0 : unsynced_since_us_ != 0 ? unsynced_since_us_ : now_us();
     views_.publish(version);
     return {};
   }
@@ -303,17 +307,28 @@ Result<void> Committer::write_batch(Version version) {
   // A record that was not appended whole is not replayed (log_file_system.h); one that was appended and could not be
   // synced may be there after a restart.
   const bool appended = log.bytes.load() != bytes_before && log.failed_appends.load() == failed_appends_before;
-  if (appended || log.failed_syncs.load() != failed_syncs_before) {
+  if (in_memtable || appended || log.failed_syncs.load() != failed_syncs_before) {
     return Error(ErrorCode::commit_unknown_result, std::string(health().error().message()));
   }
   return health().error();
+}
+
+// Commits that are not logged promise nothing until a sync.
+bool Committer::is_sync_due() const {
+  return unsynced_since_us_ != 0 && !options_.bulk_load && now_us() - unsynced_since_us_ >= async_sync_us;
+}
+
+rocksdb::Status Committer::flush_unlogged() {
+  rocksdb::FlushOptions flush;
+  flush.allow_write_stall = true;
+  return store_.db->Flush(flush);
 }
 
 void Committer::sync_log() {
   if (unsynced_since_us_ == 0) return;
   unsynced_since_us_ = 0;
   if (!health().ok()) return;
-  const rocksdb::Status status = store_.db->SyncWAL();
+  const rocksdb::Status status = options_.bulk_load ? flush_unlogged() : store_.db->SyncWAL();
   if (!status.ok()) stop(status);
 }
 

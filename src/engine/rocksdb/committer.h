@@ -63,7 +63,10 @@ class Committer {
   bool wants_sync(Durability durability) const;
   // Writes and publishes what was built; an error has stopped writes.
   Result<void> write_batch(Version version);
+  bool is_sync_due() const;
   void sync_log();
+  // What a sync is to commits of a bulk load.
+  rocksdb::Status flush_unlogged();
   // Where it holds too much of what is not good to keep there.
   void flush_memtable();
   void fire_watches(Version version);

@@ -63,6 +63,15 @@ Result<RangePage> read_range(rocksdb::DB& db, const rocksdb::Snapshot* snapshot,
 
 }  // namespace
 
+RocksdbOptions bulk_load_options(std::filesystem::path directory) {
+  RocksdbOptions options;
+  options.directory = std::move(directory);
+  options.write_buffer_bytes = 128u << 20;
+  options.most_large_bytes_in_memory = options.write_buffer_bytes;
+  options.bulk_load = true;
+  return options;
+}
+
 // In the order in which they depend on each other; destroyed the other way round.
 struct RocksdbEngine::Parts {
   explicit Parts(RocksdbOptions engine_options, Store opened)

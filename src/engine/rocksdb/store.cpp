@@ -64,6 +64,15 @@ rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cac
   return table;
 }
 
+// To whoever serves the store afterwards, unless there is very much.
+void leave_compactions(rocksdb::Options& database) {
+  database.level0_file_num_compaction_trigger = 16;
+  database.level0_slowdown_writes_trigger = 32;
+  database.level0_stop_writes_trigger = 48;
+  database.max_bytes_for_level_base = 16 * database.write_buffer_size;
+  database.table_properties_collector_factories.clear();
+}
+
 rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* env,
                                   const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::Options database;
@@ -100,6 +109,7 @@ rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* e
   // Queues leave tombstones that every scan must step over: a file in which 256 of 1,024 entries in a row are
   // tombstones is compacted soon.
   database.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 256));
+  if (options.bulk_load) leave_compactions(database);
   database.info_log = std::make_shared<StoreLogger>();
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
