@@ -27,12 +27,10 @@ namespace {
 
 using archive::EntryKind;
 
-// What a worker takes at once, and what it commits at once.
+// What a worker takes and compares at once, and what it commits at once.
 constexpr size_t slice_files = 256;
 constexpr size_t group_bytes = 2u << 20;
 constexpr size_t most_slices_waiting = 16;
-// Of a directory's records that are compared in one transaction.
-constexpr size_t records_a_read = 5'000;
 
 // What tells that a file is still the one that was imported: any write changes its time of change.
 Bytes identity_of(const struct stat& stat) {
@@ -61,8 +59,27 @@ Result<std::vector<std::string>> names_in(const std::string& directory) {
   return names;
 }
 
+}  // namespace
+
+struct DirectoryImport::Candidate {
+  std::string file;
+  std::string path;
+  bool symlink = false;
+  uint64_t size = 0;
+  // Of the file as it was found; a symlink's target.
+  Bytes identity;
+};
+
+// Some of a directory's candidates, in order.
+struct DirectoryImport::Slice {
+  std::string path;
+  // The name before the first; empty: there is none.
+  std::string after;
+  std::vector<Candidate> candidates;
+};
+
 // One group of a worker: operations, and the names of what they are made of.
-class ImportGroup {
+class DirectoryImport::ImportGroup {
  public:
   explicit ImportGroup(FileSystem& system) : writer_(system.writer(files::head)) {}
 
@@ -100,17 +117,6 @@ class ImportGroup {
   const std::shared_ptr<FileWriter> writer_;
   std::vector<std::pair<std::string, std::unique_ptr<FileOperation>>> operations_;
   size_t bytes_ = 0;
-};
-
-}  // namespace
-
-struct DirectoryImport::Candidate {
-  std::string file;
-  std::string path;
-  bool symlink = false;
-  uint64_t size = 0;
-  // Of the file as it was found; a symlink's target.
-  Bytes identity;
 };
 
 class DirectoryImport::Queue {
@@ -187,7 +193,7 @@ Result<DirectoryImportReport> DirectoryImport::run(const Context& context) {
   const size_t count = request_.threads != 0 ? request_.threads : 2 * std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i) threads.emplace_back([&] { work(context); });
-  const Result<void> walked = walk(context, "", path, 0);
+  const Result<void> walked = walk("", path, 0);
   if (!walked.ok()) queue_->fail(walked.error());
   queue_->close();
   for (std::thread& thread : threads) thread.join();
@@ -203,15 +209,14 @@ Result<DirectoryImportReport> DirectoryImport::run(const Context& context) {
 }
 
 // `below`: the directory behind the one that is imported, with a slash in front; empty for that itself.
-Result<void> DirectoryImport::walk(const Context& context, const std::string& below, const std::string& path,
-                                   size_t depth) {
+Result<void> DirectoryImport::walk(const std::string& below, const std::string& path, size_t depth) {
   const std::string directory = request_.directory + below;
   Result<std::vector<std::string>> names = names_in(directory);
   if (!names.ok() || depth >= files::max_depth) {
     fail(directory, names.ok() ? "too deep" : names.error().message());
     return {};
   }
-  Slice candidates;
+  std::vector<Candidate> candidates;
   std::vector<std::string> directories;
   for (const std::string& name : *names) {
     const std::string file = directory + "/" + name;
@@ -239,59 +244,70 @@ Result<void> DirectoryImport::walk(const Context& context, const std::string& be
     }
   }
   names->clear();
-  RETURN_IF_ERROR(look_at(context, path, std::move(candidates)));
+  RETURN_IF_ERROR(hand_on(path, std::move(candidates)));
   for (const std::string& name : directories) {
-    RETURN_IF_ERROR(walk(context, below + "/" + name, files::join_path(path, name), depth + 1));
+    RETURN_IF_ERROR(walk(below + "/" + name, files::join_path(path, name), depth + 1));
   }
   return {};
 }
 
-// Hands on those that are not in the versioned directory as they are.
-Result<void> DirectoryImport::look_at(const Context& context, const std::string& path, Slice candidates) {
-  Slice slice;
-  for (size_t begin = 0; begin < candidates.size(); begin += records_a_read) {
-    const size_t end = std::min(candidates.size(), begin + records_a_read);
-    std::vector<bool> same(end - begin);
-    RETURN_IF_ERROR(system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
-      ASSIGN_OR_RETURN(const auto head, files::read_branch(reader.transaction(), files::head));
-      ASSIGN_OR_RETURN(const auto directory, files::find_path(reader, head->root, path));
-      if (!directory || directory->kind != EntryKind::directory) return {};
-      files::Children children(reader, directory->hash);
-      bool more = children.next();
-      for (size_t at = begin; at < end && more; ++at) {
-        const Candidate& candidate = candidates[at];
-        const std::string_view name = files::name_of_path(candidate.path);
-        while (more && children.entry().name < name) more = children.next();
-        if (!more || children.entry().name != name) continue;
-        const archive::ChildEntry& entry = children.entry();
-        if (candidate.symlink && entry.kind == EntryKind::symlink) {
-          ASSIGN_OR_RETURN(const archive::SymlinkRecord record, reader.symlink(entry.hash));
-          same[at - begin] = record.target == candidate.identity;
-        } else if (!candidate.symlink && entry.kind == EntryKind::file && entry.size == candidate.size) {
-          ASSIGN_OR_RETURN(const archive::FileRecord record, reader.file_record(entry.hash));
-          same[at - begin] = record.metadata == candidate.identity;
-        }
-      }
-      return children.status();
-    }));
-    for (size_t at = begin; at < end; ++at) {
-      if (same[at - begin]) {
-        const std::lock_guard lock(mutex_);
-        ++report_.unchanged;
-        continue;
-      }
-      slice.push_back(std::move(candidates[at]));
-      if (slice.size() < slice_files) continue;
-      if (!queue_->add(std::move(slice))) return {};
-      slice = {};
-    }
+// An error: the run is over.
+Result<void> DirectoryImport::hand_on(const std::string& path, std::vector<Candidate> candidates) {
+  std::string after;
+  for (size_t begin = 0; begin < candidates.size(); begin += slice_files) {
+    const auto first = std::make_move_iterator(candidates.begin() + static_cast<ptrdiff_t>(begin));
+    const auto count = static_cast<ptrdiff_t>(std::min(candidates.size() - begin, slice_files));
+    Slice slice{.path = path, .after = after, .candidates = {first, first + count}};
+    after = files::name_of_path(slice.candidates.back().path);
+    if (!queue_->add(std::move(slice))) return *queue_->error();
   }
-  if (!slice.empty()) queue_->add(std::move(slice));
+  return {};
+}
+
+// Takes out those that are in the versioned directory as they are.
+Result<void> DirectoryImport::drop_unchanged(const Context& context, Slice& slice) {
+  std::vector<Candidate>& candidates = slice.candidates;
+  std::vector<bool> same;
+  RETURN_IF_ERROR(system_.read(context, [&](const files::EntryReader& reader) -> Result<void> {
+    same.assign(candidates.size(), false);
+    ASSIGN_OR_RETURN(const auto head, files::read_branch(reader.transaction(), files::head));
+    ASSIGN_OR_RETURN(const auto directory, files::find_path(reader, head->root, slice.path));
+    if (!directory || directory->kind != EntryKind::directory) return {};
+    files::Children children(reader, directory->hash, slice.after);
+    bool more = children.next();
+    for (size_t at = 0; at < candidates.size() && more; ++at) {
+      const Candidate& candidate = candidates[at];
+      const std::string_view name = files::name_of_path(candidate.path);
+      while (more && children.entry().name < name) more = children.next();
+      if (!more || children.entry().name != name) continue;
+      const archive::ChildEntry& entry = children.entry();
+      if (candidate.symlink && entry.kind == EntryKind::symlink) {
+        ASSIGN_OR_RETURN(const archive::SymlinkRecord record, reader.symlink(entry.hash));
+        same[at] = record.target == candidate.identity;
+      } else if (!candidate.symlink && entry.kind == EntryKind::file && entry.size == candidate.size) {
+        ASSIGN_OR_RETURN(const archive::FileRecord record, reader.file_record(entry.hash));
+        same[at] = record.metadata == candidate.identity;
+      }
+    }
+    return children.status();
+  }));
+  size_t at = 0;
+  const size_t unchanged = std::erase_if(candidates, [&](const Candidate&) { return same[at++]; });
+  const std::lock_guard lock(mutex_);
+  report_.unchanged += unchanged;
   return {};
 }
 
 void DirectoryImport::work(const Context& context) {
-  while (std::optional<Slice> slice = queue_->take()) import_slice(context, *std::move(slice));
+  // Goes on from slice to slice: most directories have a few files, and each commit writes all directories on the way.
+  ImportGroup group(system_);
+  while (std::optional<Slice> slice = queue_->take()) {
+    Result<void> done = drop_unchanged(context, *slice);
+    if (done.ok()) done = import_slice(context, *slice, group);
+    if (!done.ok()) return queue_->fail(done.error());
+  }
+  if (queue_->error()) return;
+  if (const Result<void> done = commit(context, group); !done.ok()) queue_->fail(done.error());
 }
 
 Result<std::unique_ptr<FileOperation>> DirectoryImport::read_file(const Candidate& candidate) {
@@ -313,21 +329,18 @@ Result<std::unique_ptr<FileOperation>> DirectoryImport::read_file(const Candidat
   return std::unique_ptr<FileOperation>(std::move(operation));
 }
 
-void DirectoryImport::import_slice(const Context& context, Slice slice) {
-  ImportGroup group(system_);
-  const auto failed = [&](const std::string& file, const Error& error) { fail(file, error.message()); };
-  const auto commit = [&] {
-    const Result<void> done = group.commit(context, failed);
-    if (!done.ok()) queue_->fail(done.error());
-    return done.ok();
-  };
-  for (const Candidate& candidate : slice) {
+Result<void> DirectoryImport::commit(const Context& context, ImportGroup& group) {
+  return group.commit(context, [&](const std::string& file, const Error& error) { fail(file, error.message()); });
+}
+
+Result<void> DirectoryImport::import_slice(const Context& context, const Slice& slice, ImportGroup& group) {
+  for (const Candidate& candidate : slice.candidates) {
     if (candidate.symlink) {
       auto operation = std::make_unique<PutSymlink>();
       operation->path = candidate.path;
       operation->target = candidate.identity;
       if (const auto valid = validate_target(operation->target); !valid.ok()) {
-        failed(candidate.file, valid.error());
+        fail(candidate.file, valid.error().message());
         continue;
       }
       group.add(candidate.file, std::move(operation));
@@ -336,11 +349,11 @@ void DirectoryImport::import_slice(const Context& context, Slice slice) {
     } else if (Result<std::unique_ptr<FileOperation>> operation = read_file(candidate); operation.ok()) {
       group.add(candidate.file, *std::move(operation));
     } else {
-      failed(candidate.file, operation.error());
+      fail(candidate.file, operation.error().message());
     }
-    if (group.full() && !commit()) return;
+    if (group.full()) RETURN_IF_ERROR(commit(context, group));
   }
-  commit();
+  return {};
 }
 
 }  // namespace strata::service

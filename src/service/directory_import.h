@@ -58,13 +58,16 @@ class DirectoryImport {
 
  private:
   struct Candidate;
+  struct Slice;
+  class ImportGroup;
   class Queue;
-  using Slice = std::vector<Candidate>;
 
-  Result<void> walk(const Context& context, const std::string& below, const std::string& path, size_t depth);
-  Result<void> look_at(const Context& context, const std::string& path, Slice candidates);
+  Result<void> walk(const std::string& below, const std::string& path, size_t depth);
+  Result<void> hand_on(const std::string& path, std::vector<Candidate> candidates);
   void work(const Context& context);
-  void import_slice(const Context& context, Slice slice);
+  Result<void> drop_unchanged(const Context& context, Slice& slice);
+  Result<void> import_slice(const Context& context, const Slice& slice, ImportGroup& group);
+  Result<void> commit(const Context& context, ImportGroup& group);
   Result<std::unique_ptr<FileOperation>> read_file(const Candidate& candidate);
   void fail(const std::string& name, std::string_view why);
 
