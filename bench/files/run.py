@@ -4,7 +4,7 @@
 The tree is what /usr/include and /usr/share hold, copied once. Every side reads all of it the first time, compresses with
 its fastest level (zlib 1, zstd) and is on disk at the end (`sync -f` counts); the second time each goes by the times of
 files, with the cache that it keeps for that. Interleaved; median of the rounds with their range.
-Then bench_files measures large files, snapshots, diffs and collections in process.
+Then bench_files measures large files, snapshots, diffs and collections in process, and wrk small PUTs over HTTP (puts.py).
 """
 
 import argparse
@@ -14,6 +14,8 @@ import shutil
 import statistics
 import subprocess
 import time
+
+import puts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build/release/bench/files/bench_files"
@@ -88,13 +90,7 @@ def show(title, times):
         print("%s, %s: %.2f s (%.2f-%.2f), %.2f x ours" % (title, name, median, min(values), max(values), median / ours))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build/bench-files")
-    arguments = parser.parse_args()
-    shutil.rmtree(arguments.directory, ignore_errors=True)
-    arguments.directory.mkdir(parents=True)
+def bench_imports(arguments):
     # The caches of restic and borg.
     ENVIRONMENT.update(XDG_CACHE_HOME=str(arguments.directory / "cache"), BORG_BASE_DIR=str(arguments.directory / "borg-home"))
     tree = copy_tree(arguments.directory)
@@ -112,9 +108,34 @@ def main():
     show("import", first)
     show("again, unchanged", again)
     print("stored, MB: %s" % ", ".join("%s %d" % item for item in sizes.items()))
-    for what in ("large", "tree"):
-        store = arguments.directory / ("store-" + what)
-        subprocess.run([PROGRAM, "--directory", store, "--rounds", str(arguments.rounds), what], check=True)
+
+
+def bench_in_process(arguments, what):
+    store = arguments.directory / ("store-" + what)
+    subprocess.run([PROGRAM, "--directory", store, "--rounds", str(arguments.rounds), what], check=True)
+
+
+def bench_puts(arguments):
+    puts.run(arguments.strata, arguments.directory, arguments.rounds, arguments.seconds)
+
+
+PARTS = {"imports": bench_imports, "large": lambda arguments: bench_in_process(arguments, "large"),
+         "tree": lambda arguments: bench_in_process(arguments, "tree"), "puts": bench_puts}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5, help="of a run of PUTs")
+    parser.add_argument("--directory", type=pathlib.Path, default=ROOT / "build/bench-files")
+    parser.add_argument("--strata", default=ROOT / "build/release/strata")
+    parser.add_argument("only", nargs="?", choices=PARTS)
+    arguments = parser.parse_args()
+    shutil.rmtree(arguments.directory, ignore_errors=True)
+    arguments.directory.mkdir(parents=True)
+    for name, part in PARTS.items():
+        if arguments.only in (None, name):
+            part(arguments)
     shutil.rmtree(arguments.directory)
 
 
