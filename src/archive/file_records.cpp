@@ -181,26 +181,45 @@ Bytes encode_leaf(const std::vector<ChildEntry>& children) {
   return out;
 }
 
-Bytes encode_internal(const std::vector<NodeChild>& children) {
+Bytes encode_internal(std::span<const NodeChildView> children) {
   STRATA_ASSERT(!children.empty() && children.size() <= max_node_children);
+  size_t size = 3;
+  for (const NodeChildView& child : children) size += 2 + child.first_name.size() + sizeof(Hash);
   Bytes out(1, static_cast<char>(NodeForm::internal));
+  out.reserve(size);
   append_le16(out, static_cast<uint16_t>(children.size() - 1));
-  for (size_t i = 1; i < children.size(); ++i) append_sized16(out, children[i].first_name);
-  for (const NodeChild& child : children) out.append(bytes_of(child.hash));
+  for (const NodeChildView& child : children.subspan(1)) append_sized16(out, child.first_name);
+  for (const NodeChildView& child : children) out.append(child.hash_bytes);
   return out;
 }
 
-std::optional<std::vector<NodeChild>> decode_internal(BytesView bytes) {
+Bytes encode_internal(const std::vector<NodeChild>& children) {
+  std::vector<NodeChildView> views;
+  views.reserve(children.size());
+  for (const NodeChild& child : children) views.push_back({child.first_name, bytes_of(child.hash)});
+  return encode_internal(views);
+}
+
+std::optional<std::vector<NodeChildView>> view_internal(BytesView bytes) {
   if (form_of_node(bytes) != NodeForm::internal) return std::nullopt;
   Fields fields(bytes);
   fields.take8();
   const size_t keys = fields.take16();
   // Each key and each hash takes bytes that must be there: no count is worth more than what follows it.
   if (!fields.ok() || keys * (2 + sizeof(Hash)) > bytes.size()) return std::nullopt;
-  std::vector<NodeChild> children(keys + 1);
+  std::vector<NodeChildView> children(keys + 1);
   for (size_t i = 1; i <= keys; ++i) children[i].first_name = fields.take_sized16();
-  for (NodeChild& child : children) child.hash = fields.take_hash();
+  for (NodeChildView& child : children) child.hash_bytes = fields.take(sizeof(Hash));
   if (!fields.all()) return std::nullopt;
+  return children;
+}
+
+std::optional<std::vector<NodeChild>> decode_internal(BytesView bytes) {
+  const std::optional<std::vector<NodeChildView>> views = view_internal(bytes);
+  if (!views) return std::nullopt;
+  std::vector<NodeChild> children;
+  children.reserve(views->size());
+  for (const NodeChildView& view : *views) children.push_back({std::string(view.first_name), view.hash()});
   return children;
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -109,8 +110,17 @@ struct NodeChild {
   Hash hash{};
   friend bool operator==(const NodeChild&, const NodeChild&) = default;
 };
+// The same as views: of 32 bytes of hash, and a name.
+struct NodeChildView {
+  std::string_view first_name;
+  BytesView hash_bytes;
+  Hash hash() const { return hash_of(hash_bytes); }
+};
 // 1 to max_node_children of them; the first one's name is not written, and read as empty.
+Bytes encode_internal(std::span<const NodeChildView> children);
 Bytes encode_internal(const std::vector<NodeChild>& children);
+// nullopt: malformed, or no internal node.
+std::optional<std::vector<NodeChildView>> view_internal(BytesView bytes);
 std::optional<std::vector<NodeChild>> decode_internal(BytesView bytes);
 
 struct SnapshotRecord {

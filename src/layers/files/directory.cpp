@@ -4,7 +4,7 @@ namespace strata::files {
 namespace {
 
 using archive::ChildView;
-using archive::NodeChild;
+using archive::NodeChildView;
 using archive::NodeForm;
 
 Result<std::optional<ChildEntry>> find_among(BytesView children, const Hash& hash, std::string_view name) {
@@ -21,7 +21,8 @@ Result<std::optional<ChildEntry>> find_among(BytesView children, const Hash& has
 }
 
 // Which child of a node holds `name`: the last that does not begin behind it.
-size_t child_of(const std::vector<NodeChild>& children, std::string_view name) {
+template <class Child>
+size_t child_of(const std::vector<Child>& children, std::string_view name) {
   size_t at = 0;
   while (at + 1 < children.size() && children[at + 1].first_name <= name) ++at;
   return at;
@@ -45,12 +46,12 @@ Result<std::optional<ChildEntry>> find_child(const EntryReader& reader, const Ha
   if (const std::optional<BytesView> children = archive::children_bytes(*node)) {
     return find_among(*children, directory, name);
   }
-  const std::optional<std::vector<NodeChild>> children = archive::decode_internal(*node);
+  const std::optional<std::vector<NodeChildView>> children = archive::view_internal(*node);
   if (!children) return malformed_directory(directory);
   const size_t at = child_of(*children, name);
-  ASSIGN_OR_RETURN(std::optional<ChildEntry> found, find_child(reader, (*children)[at].hash, name));
+  ASSIGN_OR_RETURN(std::optional<ChildEntry> found, find_child(reader, (*children)[at].hash(), name));
   if (found || at == 0 || (*children)[at].first_name != name) return found;
-  return find_child(reader, (*children)[at - 1].hash, name);
+  return find_child(reader, (*children)[at - 1].hash(), name);
 }
 
 Children::Children(const EntryReader& reader, const Hash& directory, std::string_view after) : reader_(&reader) {
@@ -76,7 +77,7 @@ Result<void> Children::open(const Hash& hash, std::string_view after) {
       rest_ = *children;
       return {};
     }
-    std::optional<std::vector<NodeChild>> children = archive::decode_internal(*node_);
+    std::optional<std::vector<archive::NodeChild>> children = archive::decode_internal(*node_);
     if (!children) return malformed_directory(at);
     Level level{std::move(*children), 0};
     level.at = child_of(level.children, after);

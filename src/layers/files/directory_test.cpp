@@ -144,6 +144,32 @@ TEST_F(DirectoryTest, RandomEditsAgreeWithAMapAndLeaveNoHistory) {
   }
 }
 
+TEST_F(DirectoryTest, NothingIsPutBesideItsNodesAndTheyArePacked) {
+  Model model;
+  for (int i = 0; i < 1'000; ++i) model.emplace(fmt::format("f{:03}", i), child(fmt::format("f{:03}", i), 1));
+  const Hash before = build(model);
+  model["f500"] = child("f500", 2);
+  const Hash after = edit(before, {{"f500", model["f500"]}});
+  std::set<Hash> all = nodes(before);
+  all.merge(nodes(after));
+  size_t rows = 0;
+  size_t raw_bytes = 0;
+  size_t stored_bytes = 0;
+  kv::Transaction transaction = database_.create_transaction();
+  const kv::KeyRange range = entry_rows();
+  for (kv::RangeIterator entries(transaction, range.begin, range.end); entries.next(); ++rows) {
+    const EntryRow row = *decode_entry_row(entries.value());
+    raw_bytes += row.raw_size;
+    stored_bytes += row.stored_size;
+  }
+  EXPECT_EQ(rows, all.size());
+  EXPECT_LT(stored_bytes, raw_bytes * 2 / 3);
+  NodeCache empty;
+  for (const Hash& hash : all) {
+    EXPECT_EQ(**EntryReader(transaction, empty).node(hash), **EntryReader(transaction, cache_).node(hash));
+  }
+}
+
 TEST_F(DirectoryTest, AChangeInManyNamesRewritesAHandfulOfNodes) {
   Model model;
   for (int i = 0; i < 20'000; ++i)

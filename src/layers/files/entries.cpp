@@ -14,6 +14,12 @@ using archive::Fields;
 // Format, compression and two sizes.
 constexpr size_t first_part_head_bytes = 10;
 
+// Directories are most of what small writes write: 25 KB for each of them where one has 255 names. Packed they take
+// half of that in the log, the memtable and every compaction, which saves more time than it takes. Level 1 makes hashes
+// and times no smaller, and takes half as long again to three times as long.
+constexpr size_t least_packed_tree_bytes = 500;
+constexpr int tree_level = -1;
+
 size_t part_count(size_t stored_size) { return stored_size == 0 ? 1 : (stored_size + part_bytes - 1) / part_bytes; }
 
 // All parts have it but the last, which may be smaller: thirds of a chunk are large values, of which the engine writes
@@ -262,7 +268,12 @@ void EntryWriter::put(EntryKind kind, const Hash& hash, BytesView bytes) {
 }
 
 Hash EntryWriter::put_tree_bytes(const Hash& hash, Bytes bytes) {
-  put(EntryKind::directory, hash, bytes);
+  const auto packed = bytes.size() < least_packed_tree_bytes ? std::nullopt : pack_zstd(bytes, tree_level);
+  if (packed) {
+    store(EntryKind::directory, hash, *packed, Compression::zstd, static_cast<uint32_t>(bytes.size()));
+  } else {
+    put(EntryKind::directory, hash, bytes);
+  }
   cache().add(hash, std::make_shared<const Bytes>(std::move(bytes)));
   return hash;
 }
