@@ -290,7 +290,6 @@ Result<void> Committer::write_batch(Version version) {
   }
   write.sync = sync && !options_.bulk_load;
   write.disableWAL = options_.bulk_load;
-  store_.file_system->begin_record(batch.GetDataSize());
   const LogCounters& log = store_.file_system->counters();
   const uint64_t bytes_before = log.bytes.load();
   const uint64_t failed_appends_before = log.failed_appends.load();

@@ -19,10 +19,8 @@ namespace {
 // How far ahead a log is written: a sync of this much takes 1 to 2 ms, once in a hundred batches of 10 KB.
 constexpr uint64_t first_ahead_bytes = 256 << 10;
 constexpr uint64_t later_ahead_bytes = 1 << 20;
-// Longer records, two blocks of a log, are bandwidth, not latency, and need no filler: see log_file_system.h. Not even
-// for their ends: RocksDB appends a megabyte at a time, and filler of a megabyte for each rest, and its sync, were a
-// tenth of the time of a large upload and a third of its writes.
-constexpr size_t long_record_bytes = 64 << 10;
+// Longer appends are bandwidth, not latency, and need no filler: see log_file_system.h.
+constexpr size_t long_append_bytes = 64 << 10;
 
 const std::string& filler() {
   static const std::string bytes(64 << 10, '\xff');
@@ -43,7 +41,6 @@ struct LogFileSystem::Shared {
   ManifestNote manifest_note;
   std::mutex open_logs_mutex;
   std::set<LogFile*> open_logs;
-  std::atomic<bool> is_long_record = false;
   LogCounters counters;
   // RocksDB syncs an old log and the new one from different threads at times; one of them spins.
   std::mutex spinner_mutex;
@@ -109,7 +106,7 @@ class LogFileSystem::LogFile final : public rocksdb::FSWritableFileOwnerWrapper 
  private:
   // So that `next` bytes fit into filler that is on the disk. A failure leaves the log as it was.
   rocksdb::IOStatus write_ahead(size_t next, const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) {
-    if (size_ + next <= filled_end_ || shared_->is_long_record) return rocksdb::IOStatus::OK();
+    if (size_ + next <= filled_end_ || next >= long_append_bytes) return rocksdb::IOStatus::OK();
     const uint64_t end = size_ + next + (filled_end_ == 0 ? first_ahead_bytes : later_ahead_bytes);
     while (filled_end_ < end) {
       const uint64_t count = std::min<uint64_t>(filler().size(), end - filled_end_);
@@ -220,8 +217,6 @@ LogFileSystem::LogFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target,
   if (spin) shared_->spinner.emplace();
 }
 LogFileSystem::~LogFileSystem() = default;
-
-void LogFileSystem::begin_record(size_t bytes) { shared_->is_long_record = bytes >= long_record_bytes; }
 
 const LogCounters& LogFileSystem::counters() const { return shared_->counters; }
 

@@ -6,13 +6,13 @@
 // Ownership:     wraps the file system it is given; files wrap its files.
 // Thread safety: as the wrapped one; counters from any thread.
 // Invariants:    a record is written over filler that is on the disk already (bytes FF), or it is longer than a block
-//                of the log (begin_record). Then a page that a power cut takes from unsynced records leaves what
-//                RocksDB's reader reports as corruption (FF is a length that fits no block; a long record lacks one of
-//                its parts), and point-in-time recovery ends there. Zeros will not do: the reader skips them to the end
-//                of their block without a word, and would go on with a later record behind the hole. Nor will old
-//                records: RocksDB 7 ignores recycle_log_file_num in this mode for that reason. After a failed append or
-//                sync a log accepts nothing more. A new log is made when the ones before are synced to their ends: a
-//                record of it can never be there without theirs.
+//                of the log. Then a page that a power cut takes from unsynced records leaves what RocksDB's reader
+//                reports as corruption (FF is a length that fits no block; a long record lacks one of its parts), and
+//                point-in-time recovery ends there. Zeros will not do: the reader skips them to the end of their block
+//                without a word, and would go on with a later record behind the hole. Nor will old records: RocksDB 7
+//                ignores recycle_log_file_num in this mode for that reason. After a failed append or sync a log accepts
+//                nothing more. A new log is made when the ones before are synced to their ends: a record of it can
+//                never be there without theirs.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -46,9 +46,6 @@ class LogFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override;
-
-  // Before each record but the first of a store: how long it is.
-  void begin_record(size_t bytes);
 
   const LogCounters& counters() const;
 
