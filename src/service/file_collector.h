@@ -36,7 +36,7 @@ struct FileCollectorOptions {
   size_t nodes = 1'000;
   size_t files = 20'000;
   size_t swept = 20'000;
-  size_t removed = 500;
+  size_t removed = 250;
 };
 
 // Removals that overlap: while one is committed, which beside writers waits for their sync, the next rows are scanned.
@@ -56,7 +56,7 @@ class FileRemovals {
   Result<void> finish();
 
  private:
-  static constexpr size_t most_under_way = 2;
+  static constexpr size_t most_under_way = 1;
   struct UnderWay {
     std::vector<files::Garbage> garbage;
     kv::Transaction transaction;
