@@ -210,7 +210,7 @@ def test_limits_reach_the_server():
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
             slow.sendall(b"GET /health HTTP/1.1\r\n")
             assert b" 408 " in slow.recv(1000) or slow.recv(1000) == b""
-    with Server("--keep-alive-timeout-ms", "100", engine="memory") as server:
+    with Server("--keep-alive-timeout-ms", "1000", engine="memory") as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
             idle.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
             assert idle.recv(1000).startswith(b"HTTP/1.1 200")

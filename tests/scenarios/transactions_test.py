@@ -268,7 +268,7 @@ def test_too_many_are_refused_and_can_be_aborted():
 
 def test_time_ends_them():
     """Age ends one that is in use as well: appends go on until they are refused."""
-    with Server("--transaction-age-seconds", "1") as server:
+    with Server("--transaction-age-seconds", "3") as server:
         client = server.client()
         tx = begin(client, "/api/v1/default", "lob")
         sent = 0
@@ -278,12 +278,12 @@ def test_time_ends_them():
         assert (answer.status, answer.json) == (404, {"error": f"transaction not found: {tx.rsplit('/', 1)[1]}"})
         assert client.post(f"{tx}/commit").status == 404
         assert client.get("/api/v1/default/lob/k").status == 404
-    with Server("--transaction-idle-seconds", "1") as server:
+    with Server("--transaction-idle-seconds", "3") as server:
         client = server.client()
         idle = begin(client, "/api/v1/default", "kv")
         used = begin(client, "/api/v1/default", "kv")
         began = time.monotonic()
-        while time.monotonic() - began < 1.5:
+        while time.monotonic() - began < 4.5:
             ok(client.post(f"{used}/kv", {"key": "k", "value": ""}))
         assert client.post(f"{idle}/commit").status == 404
         ok(client.post(f"{used}/commit"))
