@@ -17,7 +17,9 @@ import sys
 import threading
 import time
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from strata_server import TICKS_PER_S, StrataServer, stat_ticks  # noqa: E402
+
 LUA = str(pathlib.Path(__file__).with_name("requests.lua"))
 
 
@@ -25,14 +27,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def stat_ticks(process, children):
-    try:
-        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0
-    return sum(int(ticks) for ticks in fields[11:15 if children else 13])
 
 
 def together(calls):
@@ -46,24 +40,15 @@ def together(calls):
     return time.monotonic() - began
 
 
-class Strata:
+class Strata(StrataServer):
     name = "strata"
 
     def __init__(self, binary, directory):
         self.log = open(os.path.join(directory, "server.log"), "wb")
-        self.process = subprocess.Popen([binary, "start", "--database", os.path.join(directory, "data"), "--port", "0"],
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("strata ready http="):
-            sys.exit("strata did not start")
-        self.port = int(line.split()[2].rsplit(":", 1)[1])
-
-    def cpu_s(self):
-        return stat_ticks(self.process.pid, False) / TICKS_PER_S
+        super().__init__(binary, os.path.join(directory, "data"), log=self.log)
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+        super().stop()
         self.log.close()
 
     def call(self, method, path, body=None, connection=None):

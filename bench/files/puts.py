@@ -5,40 +5,24 @@ directories, so that runs are alike. The generator shares the machine's cores: w
 """
 
 import http.client
-import os
 import pathlib
 import re
 import resource
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from strata_server import StrataServer  # noqa: E402
+
 LUA = pathlib.Path(__file__).with_name("puts.lua")
 CLIENTS = 32
 FILE_BYTES = 1024
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MS_OF = {"us": 1e-3, "ms": 1, "s": 1e3}
 
 
-class Server:
-    def __init__(self, binary, directory):
-        self.process = subprocess.Popen([binary, "start", "--database", directory, "--port", "0", "--grpc-port", "0"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("strata ready http="):
-            sys.exit("the server did not start")
-        self.port = int(line.split()[2].rsplit(":", 1)[1])
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-
-    def cpu_s(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
+class Server(StrataServer):
     def counters(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         connection.request("GET", "/metrics")

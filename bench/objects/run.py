@@ -12,34 +12,25 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from strata_server import StrataServer  # noqa: E402
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PIECE = 1 << 20
 
 
-class Server:
+class Server(StrataServer):
     def __init__(self, directory, arguments):
         binary = os.environ.get("STRATA_BINARY") or str(REPOSITORY / "build" / "release" / "strata")
-        self.process = subprocess.Popen([binary, "start", "--database", directory, "--port", "0", *arguments],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("strata ready http="):
-            sys.exit("the server did not start")
-        self.port = int(line.split()[2].rsplit(":", 1)[1])
+        super().__init__(binary, directory, arguments)
 
     def connection(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
-
-    def cpu_s(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
     def written_bytes(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/io").read_text().splitlines():
@@ -56,10 +47,6 @@ class Server:
             if now - before <= 0.011:
                 return now
             before = now
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
 
 
 def request(server, method, path, body=None, headers=None):
