@@ -123,7 +123,7 @@ struct RangeRequest {
   size_t limit_bytes = 0;
   // From the end backwards, rows in descending order.
   bool reverse = false;
-  // Part of a scan that reads much, and once: an engine with a cache leaves in it what is there, and reads ahead.
+  // Part of a scan that reads much, and once: an engine with a cache leaves in it what is there.
   bool one_pass = false;
 };
 

@@ -17,12 +17,12 @@ int64_t created_at(const FileBatch& batch, const std::optional<ChildEntry>& befo
   return before && before->kind == kind ? before->created_at_ms : batch.now_ms();
 }
 
+}  // namespace
+
 Result<void> check_guard(const PathGuard& guard, const std::optional<ChildEntry>& standing) {
   if (!guard) return {};
   return guard(standing ? std::optional<Hash>(standing->hash) : std::nullopt);
 }
-
-}  // namespace
 
 Result<void> validate_target(std::string_view target) {
   if (target.empty()) return Error(ErrorCode::invalid_argument, "the target is empty");

@@ -17,6 +17,8 @@ namespace strata::service {
 
 // Any path, absolute or relative, of names or "." and "..".
 Result<void> validate_target(std::string_view target);
+// Of the change of a path where `standing` is; without a guard there is nothing to refuse.
+Result<void> check_guard(const PathGuard& guard, const std::optional<archive::ChildEntry>& standing);
 
 class PutFile final : public FileOperation {
  public:

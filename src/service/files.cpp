@@ -31,9 +31,7 @@ Result<void> Files::check_place(const Context& context, std::string_view path, c
     ASSIGN_OR_RETURN(const TreeRoot tree, find_tree(reader, {.fork = request.fork}));
     for (std::string_view at = path; at != "/"; at = files::parent_path(at)) {
       ASSIGN_OR_RETURN(const auto found, files::find_path(reader, tree.root, at));
-      if (at == path && request.guard) {
-        RETURN_IF_ERROR(request.guard(found ? std::optional<Hash>(found->hash) : std::nullopt));
-      }
+      if (at == path) RETURN_IF_ERROR(check_guard(request.guard, found));
       if (!found) continue;
       if ((found->kind == EntryKind::directory) == (at.size() < path.size())) return {};
       return Error(ErrorCode::already_exists, printable(at) + (at == path ? " is a directory" : " is no directory"));

@@ -133,7 +133,7 @@ Result<OptimizeAnswer> Vectors::optimize(const Context& context, std::string_vie
     }
     if (rebuild_graph) view.repair();
     done.duration_ms = since_ms(*options_.clock, begin_us);
-    done.vectors_processed = rebuild_graph ? view.count() : indexed;
+    done.vectors_processed = rebuild_graph ? view.size() : indexed;
     const bool nothing = indexed == 0 && !rebuild_graph;
     done.status = nothing ? "already_optimized" : "completed";
     done.message = nothing ? "nothing was deferred"
@@ -212,7 +212,7 @@ Result<CompactAnswer> Vectors::compact(const Context& context, std::string_view 
     ASSIGN_OR_RETURN(const uint64_t lsn, snapshot(context, name));
     static_cast<void>(lsn);
     answer.segments_merged = segments;
-    answer.vectors_written = collection->view().count();
+    answer.vectors_written = collection->view().size();
     if (!request.remove_deleted) {
       answer.vectors_removed = 0;
     } else {

@@ -213,7 +213,7 @@ void VectorCollections::run_pass() {
     if (!readiness || !readiness->ok()) continue;
     const VectorView& view = collection->view();
     const uint64_t changed = view.applied_lsn() - collection->image_lsn;
-    if (changed < std::max<uint64_t>(least_changes, view.count() / 4)) continue;
+    if (changed < std::max<uint64_t>(least_changes, view.size() / 4)) continue;
     const auto written = write_image(*collection);
     Result<void> done;
     if (written.ok()) {

@@ -86,7 +86,7 @@ Result<std::shared_ptr<VectorCollection>> VectorGraph::open(const Context& conte
 
 template <class Answer, class Work>
 Result<Answer> VectorGraph::run(const VectorCollection& collection, StopHandle stop, const Work& work) {
-  if (collection.view().count() * collection.dimension() <= inline_numbers) return work();
+  if (collection.view().size() * collection.dimension() <= inline_numbers) return work();
   ASSIGN_OR_RETURN(const Turns::Turn turn, turns_.take());
   if (!stop) stop = std::make_shared<StopFlag>();
   return jobs_.run<Answer>(std::move(stop), [&work] { return work(); });

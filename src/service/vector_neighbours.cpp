@@ -19,7 +19,7 @@ std::optional<std::vector<float>> values_of(const VectorView& view, uint64_t id)
 }
 
 Result<std::vector<Match>> nearest(const VectorView& view, std::span<const float> values, size_t count) {
-  const bool exact = view.count() <= VectorNeighbours::exact_numbers / values.size();
+  const bool exact = view.size() <= VectorNeighbours::exact_numbers / values.size();
   PendingVectors::Scan scan;
   view.pending_vectors().scan(values, nullptr, 0, scan);
   ASSIGN_OR_RETURN(auto found, exact ? view.index().exact_search(values, count)

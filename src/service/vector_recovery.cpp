@@ -50,7 +50,7 @@ void VectorCollections::recover_all(std::vector<std::shared_ptr<VectorCollection
       continue;
     }
     log::info("collection ready", {{"collection", collection->name()},
-                                   {"vectors", collection->view().count()},
+                                   {"vectors", collection->view().size()},
                                    {"from", recovery_path_name(*path)},
                                    {"ms", (options_.clock->steady_us() - begin_us) / 1'000}});
     collection->set_ready(*path);

@@ -10,6 +10,7 @@
 //                begins after it returned. Changes are given in the order of their LSNs.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -119,6 +120,11 @@ class VectorView {
   std::optional<float> threshold_of(uint64_t id) const;
   // All, the deferred ones included; one that is on its way into the graph counts once.
   size_t count() const { return count_.load(std::memory_order_relaxed); }
+  // In the graph or pending: all but those that no search finds.
+  size_t size() const {
+    const size_t all = count();
+    return all - std::min(all, unindexed_count());
+  }
   hnsw::Memory index_memory() const { return index_->memory(); }
   size_t memory_bytes() const;
   const hnsw::Index& index() const { return *index_; }

@@ -118,18 +118,18 @@ void Marker::add(EntryKind kind, const Hash& hash) {
   }
 }
 
-Result<void> Marker::visit(BytesView node) {
+Result<void> Marker::visit(const Hash& hash, BytesView node) {
   if (archive::form_of_node(node) == archive::NodeForm::internal) {
-    const auto children = archive::decode_internal(node);
-    if (!children) return Error(ErrorCode::corruption, "a node of a directory is malformed");
-    for (const archive::NodeChild& child : *children) open_later(child.hash);
+    const auto children = archive::view_internal(node);
+    if (!children) return malformed_directory(hash);
+    for (const archive::NodeChildView& child : *children) open_later(child.hash());
     return {};
   }
   const std::optional<BytesView> all = archive::children_bytes(node);
-  if (!all) return Error(ErrorCode::corruption, "a directory is malformed");
+  if (!all) return malformed_directory(hash);
   for (BytesView rest = *all; !rest.empty();) {
     const auto child = archive::take_child(rest);
-    if (!child) return Error(ErrorCode::corruption, "a directory is malformed");
+    if (!child) return malformed_directory(hash);
     add(child->kind(), child->hash());
   }
   return {};
@@ -144,7 +144,7 @@ Result<void> Marker::walk(const EntryReader& reader, size_t steps) {
     const Hash hash = waiting_.back();
     // Not into the cache, which is for those who read.
     if (const std::shared_ptr<const Bytes> cached = reader.cache().find(hash)) {
-      RETURN_IF_ERROR(visit(*cached));
+      RETURN_IF_ERROR(visit(hash, *cached));
     } else {
       ASSIGN_OR_RETURN(const auto stored, reader.get_first_part(EntryKind::directory, hash).get());
       if (!stored && hash != empty_directory()) {
@@ -155,7 +155,7 @@ Result<void> Marker::walk(const EntryReader& reader, size_t steps) {
       if (stored) {
         ASSIGN_OR_RETURN(node, reader.finish_view(EntryKind::directory, hash, *stored, space));
       }
-      RETURN_IF_ERROR(visit(node));
+      RETURN_IF_ERROR(visit(hash, node));
     }
     waiting_.pop_back();
   }

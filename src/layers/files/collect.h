@@ -65,7 +65,7 @@ class Marker {
   static Half half_of(const Hash& hash);
   HashMarks& marks_of(EntryKind kind) { return kind == EntryKind::chunk ? chunks_ : entries_; }
   void open_later(const Hash& directory);
-  Result<void> visit(BytesView node);
+  Result<void> visit(const Hash& hash, BytesView node);
   Result<void> mark_chunks(const EntryReader& reader, const Hash& file, BytesView first_part);
 
   HashMarks chunks_;
