@@ -1,6 +1,8 @@
 // Reads of cached rows, one thread: single keys and whole ranges.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/random.h"
 #include "core/harness.h"

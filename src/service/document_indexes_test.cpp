@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/memory/memory_engine.h"
 #include "service/document_query.h"
 #include "service/documents.h"

@@ -1,5 +1,7 @@
 #include "service/file_content.h"
 
+#include <algorithm>
+
 #include "service/file_stream.h"
 #include "service/file_trees.h"
 

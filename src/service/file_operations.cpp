@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "layers/files/path.h"
 #include "service/file_trees.h"
 #include "service/upload_marks.h"

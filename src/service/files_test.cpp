@@ -1,5 +1,6 @@
 #include "service/files.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "base/random.h"

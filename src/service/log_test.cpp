@@ -1,5 +1,6 @@
 #include "service/log.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "base/random.h"

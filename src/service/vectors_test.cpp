@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -62,9 +63,8 @@ class VectorsServiceTest : public testing::Test {
         {}, {.collection = "c", .query = query, .k = k, .filter = std::move(filter), .ef_search = 1'000});
     EXPECT_TRUE(answer.ok()) << (answer.ok() ? "" : answer.error().message());
     std::vector<uint64_t> ids;
-    if (answer.ok()) {
-      for (const ScoredVector& result : answer->results) ids.push_back(result.id);
-    }
+    if (!answer.ok()) return ids;
+    for (const ScoredVector& result : answer->results) ids.push_back(result.id);
     return ids;
   }
 

@@ -3,6 +3,7 @@
 // "@@" and a byte n in a value become the hash of entry n, so that trees can be built. Each gets its right key (a
 // directory that of a whole one or, where bit 7 of the kind is set, of a node), and the last one is the version. What
 // is taken in must go out again, and that come in elsewhere; all else is invalid_argument.
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 

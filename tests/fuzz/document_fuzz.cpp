@@ -1,4 +1,5 @@
 // What comes from outside into the document model: bodies of its routes, and what they hold.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 

@@ -5,6 +5,7 @@
 // Checked besides the sanitizers: every answer has a status of the server's list, and every JSON body is JSON.
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>

@@ -3,6 +3,7 @@
 //   4: parameters and headers of GET /log, a line each;
 //   5: keys of a namespace (frames of a type, a length and so many bytes), over which the service reads, seals, passes
 //      and drops: it answers or says corruption, ends, and what it hands out is in order.
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 

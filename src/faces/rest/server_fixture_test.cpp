@@ -1,6 +1,7 @@
 // The operations of the server's tests.
 #include "faces/rest/server_fixture.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace strata::rest {

@@ -1,6 +1,7 @@
 // Time limits, counts, memory, streams and the end of the server.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <thread>
 

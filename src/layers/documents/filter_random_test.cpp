@@ -1,6 +1,7 @@
 // The evaluator against a slow one that follows the definitions word by word, and against the laws of logic.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "base/random.h"

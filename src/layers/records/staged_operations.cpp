@@ -1,5 +1,7 @@
 #include "layers/records/staged_operations.h"
 
+#include <algorithm>
+
 #include "layers/records/log_record.h"
 #include "layers/records/stored_value.h"
 

@@ -1,5 +1,7 @@
 #include "layers/vectors/ordered_values.h"
 
+#include <algorithm>
+
 namespace strata::vectors {
 
 void ValueSlots::add(uint32_t slot) {
