@@ -15,6 +15,7 @@ namespace strata::kv {
 namespace {
 
 constexpr const char* note_name = "STRATA-MANIFEST";
+constexpr const char* temporary_name = "STRATA-MANIFEST.new";
 constexpr std::string_view magic("strata\0\1", 8);
 // Written in turn, each in a sector of its own: one of them is always whole.
 constexpr uint64_t slot_bytes = 512;
@@ -120,14 +121,18 @@ std::optional<uint64_t> manifest_number(const std::string& name) {
   return number;
 }
 
-rocksdb::IOStatus ManifestNote::create(const std::string& directory) {
-  rocksdb::IOStatus status =
-      files_.NewWritableFile((std::filesystem::path(directory) / note_name).string(), {}, &file_, nullptr);
+// The notes of the last run count until CURRENT names a MANIFEST of this one. A torn write over them could take the
+// newest and leave the one before, and what that does not cover would be cut off.
+rocksdb::IOStatus ManifestNote::create(const std::filesystem::path& directory, BytesView note) {
+  const std::string temporary = directory / temporary_name;
+  rocksdb::IOStatus status = files_.NewWritableFile(temporary, {}, &file_, nullptr);
   if (!status.ok()) return status;
   // All of it, so that later notes change no size.
-  const Bytes empty(slots * slot_bytes, '\0');
-  status = file_->PositionedAppend(empty, 0, {}, nullptr);
+  Bytes all(slots * slot_bytes, '\0');
+  all.replace(offset_of_note(), note.size(), note);
+  status = file_->PositionedAppend(all, 0, {}, nullptr);
   if (status.ok()) status = file_->Fsync({}, nullptr);
+  if (status.ok()) status = files_.RenameFile(temporary, directory / note_name, {}, nullptr);
   std::unique_ptr<rocksdb::FSDirectory> names;
   if (status.ok()) status = files_.NewDirectory(directory, {}, &names, nullptr);
   if (status.ok()) status = names->Fsync({}, nullptr);
@@ -137,14 +142,13 @@ rocksdb::IOStatus ManifestNote::create(const std::string& directory) {
 
 rocksdb::IOStatus ManifestNote::write(const std::string& directory, const ManifestState& state) {
   std::lock_guard lock(mutex_);
-  if (!file_) {
-    rocksdb::IOStatus status = create(directory);
-    if (!status.ok()) return status;
-  }
   const Bytes note = encode(state, ++sequence_);
-  rocksdb::IOStatus status = file_->PositionedAppend(note, sequence_ % slots * slot_bytes, {}, nullptr);
+  if (!file_) return create(directory, note);
+  const rocksdb::IOStatus status = file_->PositionedAppend(note, offset_of_note(), {}, nullptr);
   return status.ok() ? file_->Sync({}, nullptr) : status;
 }
+
+uint64_t ManifestNote::offset_of_note() const { return sequence_ % slots * slot_bytes; }
 
 Result<uint64_t> cut_unsynced_manifest(rocksdb::FileSystem& files, const std::filesystem::path& directory) {
   ASSIGN_OR_RETURN(const auto current, ByteReader::open(files, directory / "CURRENT"));

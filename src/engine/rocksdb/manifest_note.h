@@ -7,7 +7,8 @@
 // Ownership:     a note owns its open file; borrows the file system.
 // Thread safety: write: any thread.
 // Invariants:    docs/formats/rocksdb-store.md. What the note covers is never cut: damage there stays RocksDB's to
-//                report. A note that does not fit the MANIFEST (another file, another hash) counts for nothing.
+//                report. A note that does not fit the MANIFEST (another file, another hash) counts for nothing. The
+//                newest note on the MANIFEST that CURRENT names is never written over.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -18,6 +19,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace strata::kv {
@@ -32,11 +34,13 @@ class ManifestNote {
  public:
   explicit ManifestNote(rocksdb::FileSystem& files) : files_(files) {}
 
-  // Durable when it returns. The file is made with the first note: whoever writes a MANIFEST holds the store's lock.
+  // Durable when it returns. The file is made with the first note and takes the place of the last run's: whoever writes
+  // a MANIFEST holds the store's lock.
   rocksdb::IOStatus write(const std::string& directory, const ManifestState& state);
 
  private:
-  rocksdb::IOStatus create(const std::string& directory);
+  rocksdb::IOStatus create(const std::filesystem::path& directory, BytesView note);
+  uint64_t offset_of_note() const;
 
   rocksdb::FileSystem& files_;
   std::mutex mutex_;
