@@ -44,6 +44,20 @@ Result<std::vector<bool>> find_chunks(FileSystem& system, const Context& context
                          });
 }
 
+// The directories above these canonical paths, each once.
+size_t count_directories(std::vector<std::string_view> paths) {
+  std::ranges::sort(paths);
+  size_t count = 0;
+  std::string_view before;
+  for (const std::string_view path : paths) {
+    // What it shares with any path before it, it shares with the last.
+    const auto differs = std::ranges::mismatch(path, before).in1;
+    count += static_cast<size_t>(std::count(std::max(differs, path.begin() + 1), path.end(), '/'));
+    before = path;
+  }
+  return count;
+}
+
 }  // namespace
 
 Result<CheckedChunks> FileUploads::check(const Context& context, std::span<const Hash> chunks) {
@@ -89,10 +103,18 @@ Result<std::vector<FileStat>> FileUploads::commit(const Context& context, std::s
   const Hash empty_chunk = ChunkPacker::name({});
   std::vector<PutFile> puts(files.size());
   std::vector<FileOperation*> group;
+  std::vector<std::string_view> paths;
+  for (size_t i = 0; i < files.size(); ++i) {
+    ASSIGN_OR_RETURN(puts[i].path, files::canonical_path(files[i].path));
+    if (puts[i].path == "/") return Error(ErrorCode::invalid_argument, "the path of a file is empty");
+    paths.push_back(puts[i].path);
+  }
+  if (count_directories(std::move(paths)) > max_committed_directories) {
+    return Error(ErrorCode::invalid_argument,
+                 fmt::format("the files are in more than {} directories", max_committed_directories));
+  }
   for (size_t i = 0; i < files.size(); ++i) {
     PutFile& put = puts[i];
-    ASSIGN_OR_RETURN(put.path, files::canonical_path(files[i].path));
-    if (put.path == "/") return Error(ErrorCode::invalid_argument, "the path of a file is empty");
     if (files[i].content_type.size() > max_content_type_bytes) {
       return Error(ErrorCode::invalid_argument, "the content type is too long");
     }

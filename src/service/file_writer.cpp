@@ -61,9 +61,14 @@ void FileWriter::execute(std::span<Request* const> batch) {
     RETURN_IF_ERROR(transaction.set_option(kv::TransactionOption::max_retry_delay, max_retry_delay_ms));
     return attempt(transaction, batch, written);
   });
-  for (Request* request : batch) {
-    if (!done.ok()) request->error = done.error();
+  if (done.ok()) return;
+  // Each alone may fit, and one that never will fails no other.
+  if (done.error().code() == ErrorCode::transaction_too_large && batch.size() > 1) {
+    execute(batch.first(batch.size() / 2));
+    execute(batch.subspan(batch.size() / 2));
+    return;
   }
+  for (Request* request : batch) request->error = done.error();
 }
 
 Result<bool> FileWriter::was_committed(const kv::ReadTransaction& transaction, const files::Branch& written) const {

@@ -197,3 +197,20 @@ def test_limits_of_bodies(client):
     assert client.post("/upload/commit", b'{"files":[],"x":"' + b"x" * (1 << 20) + b'"}').status == 413
     hashes = [f"{i:064x}" for i in range(15_000)]
     assert client.post("/upload/check", {"hashes": hashes}).json == {"have": [], "needed": hashes}
+
+
+def test_directories_of_a_commit_are_limited(client, files):
+    chain = "/d" * 250
+
+    def commit(count):
+        return client.post("/upload/commit", {"files": [
+            {"path": f"{files.root}/{i}{chain}/name", "chunk_hashes": []} for i in range(count)]})
+
+    # A body of 1 MiB has room for half a million; they would hold up every other write for a long time.
+    answer = commit(120)
+    assert answer.status == 400 and "30000 directories" in answer.json["error"]
+    assert files.get("/").status == 404
+    # One that many share counts once.
+    shared = [{"path": f"{files.root}{chain}/{name}", "chunk_hashes": []} for name in range(200)]
+    assert client.post("/upload/commit", {"files": shared}).json["committed"] == 200
+    assert commit(4).json["committed"] == 4
