@@ -107,6 +107,7 @@ Result<void> PutFile::write(FileBatch& batch) {
 
 Result<void> PutSymlink::apply(FileBatch& batch) {
   ASSIGN_OR_RETURN(const auto before, batch.tree().find(path));
+  RETURN_IF_ERROR(check_guard(guard, before));
   const int64_t created_at_ms = created_at(batch, before, EntryKind::symlink);
   record_ = archive::encode_symlink(
       {.path = path, .target = target, .created_at_ms = created_at_ms, .updated_at_ms = batch.now_ms()});

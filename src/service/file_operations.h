@@ -54,6 +54,7 @@ class PutSymlink final : public FileOperation {
  public:
   std::string path;
   std::string target;
+  PathGuard guard;
   FileStat stat;
 
   size_t bytes() const override { return path.size() + target.size() + 1'000; }

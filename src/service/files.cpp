@@ -70,6 +70,7 @@ Result<FileStat> Files::put_symlink(const Context& context, const PutSymlinkRequ
   ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
   RETURN_IF_ERROR(validate_target(request.target));
   operation.target = request.target;
+  operation.guard = request.guard;
   RETURN_IF_ERROR(system_.writer(request.fork)->submit(context, operation));
   return std::move(operation.stat);
 }

@@ -38,6 +38,7 @@ struct PutSymlinkRequest {
   // Absolute or relative to the link's directory; need not exist.
   std::string_view target;
   std::string_view fork = {};
+  PathGuard guard = {};
 };
 struct RemoveFileRequest {
   std::string_view path;

@@ -250,6 +250,24 @@ def test_if_none_match(files):
     assert files.get("/", headers={"If-None-Match": listing.headers["ETag"]}).status == 200
 
 
+def test_if_match_of_a_read(client, files):
+    old = files.store("/a", b"first")["hash"]
+    version = client.get("/engine/").headers["ETag"].strip('"')
+    assert files.get("/a", headers={"If-Match": f'"{old}"', "Range": "bytes=1-2"}).body == b"ir"
+    files.store("/a", b"second")
+    # Whoever reads part by part is told that it has become another file.
+    for answer in (files.get("/a", headers={"If-Match": f'"{old}"', "Range": "bytes=1-2"}),
+                   files.get("/a", headers={"If-Match": f'W/"{old}"'}),
+                   files.head("/a", headers={"If-Match": f'"{old}"'}),
+                   files.get("/", headers={"If-Match": f'"{old}"'})):
+        assert answer.status == 412 and b"first" not in answer.body
+    for answer in (files.get("/a", headers={"If-Match": "*"}), files.head("/a", headers={"If-Match": "*"}),
+                   files.get("/a", headers={"If-Match": f'"x", "{old}"'}, version=version),
+                   client.get(f"/engine/_hash/{old}", headers={"If-Match": f'"{old}"'})):
+        assert answer.status == 200
+    assert files.get("/none", headers={"If-Match": "*"}).status == 404
+
+
 def test_changes_on_a_condition(files):
     def put(path, body, **headers):
         return files.client.put(files.url(path), body, headers=headers)

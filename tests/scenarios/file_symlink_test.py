@@ -140,3 +140,17 @@ def test_versioned_as_links(files):
     assert files.restore(snapshot).status == 200
     assert files.head("/link").headers["X-Symlink-Target"] == files.root + "/a"
     assert files.body("/link") == b"first a"
+
+
+def test_links_on_a_condition(files):
+    def link(target, **headers):
+        return files.client.post(files.url("/link", "/engine-symlink"), {"target": target}, headers=headers)
+
+    assert link("/a", **{"If-Match": "*"}).status == 412
+    tag = f'"{link("/a", **{"If-None-Match": "*"}).json["hash"]}"'
+    assert link("/b", **{"If-None-Match": "*"}).status == 412
+    assert link("/b", **{"If-Match": f'"{"0" * 64}"'}).status == 412
+    assert files.get("/link", nofollow="true").json["target"] == "/a"
+    assert link("/b", **{"If-Match": tag}).status == 201
+    assert link("/c", **{"If-Match": tag}).status == 412
+    assert files.get("/link", nofollow="true").json["target"] == "/b"

@@ -77,8 +77,10 @@ Result<Response> put_symlink(Services& services, Request& request) {
   const std::string_view path = request.param("path");
   RETURN_IF_ERROR(check_written_path(path));
   ASSIGN_OR_RETURN(const std::string target, parse_symlink(request.body()));
-  ASSIGN_OR_RETURN(const FileStat stat,
-                   services.files->put_symlink(context_of(request), {.path = path, .target = target, .fork = fork}));
+  ASSIGN_OR_RETURN(
+      const FileStat stat,
+      services.files->put_symlink(context_of(request),
+                                  {.path = path, .target = target, .fork = fork, .guard = guard_of(request)}));
   Bytes body = "{\"path\":";
   append_json_string(body, stat.path);
   body += ",\"target\":";
@@ -196,6 +198,10 @@ Result<Response> answer_file(const Request& request, const std::shared_ptr<Opene
 Result<Response> answer(Services& services, Request& request, const std::shared_ptr<OpenedFile>& opened) {
   const FileStat& stat = opened->stat;
   Response response;
+  // Who reads a file part by part is told that it has become another.
+  if (const auto match = request.header("if-match"); match && !lists_tag(*match, hash_hex(stat.hash), false)) {
+    return Error(ErrorCode::precondition_failed, "another version stands there: " + hash_hex(stat.hash));
+  }
   if (const auto none_match = request.header("if-none-match");
       none_match && lists_tag(*none_match, hash_hex(stat.hash), true)) {
     response.status = 304;
@@ -250,6 +256,7 @@ Result<Response> get_by_hash(Services& services, Request& request) {
 #define STRATA_BYTES_PARAMETERS                                                                      \
   R"({"name":"Range","in":"header","schema":{"type":"string"},"description":"One range of bytes"},)" \
   R"({"name":"If-Range","in":"header","schema":{"type":"string"}},)"                                 \
+  R"({"name":"If-Match","in":"header","schema":{"type":"string"}},)"                                 \
   R"({"name":"If-None-Match","in":"header","schema":{"type":"string"}})"
 #define STRATA_CHANGE_PARAMETERS                                                                                    \
   "[" STRATA_FORK_PARAMETER                                                                                         \
@@ -286,7 +293,7 @@ constexpr Route rows[] = {
      .summary = "List the root directory",
      .parameters = STRATA_GET_PARAMETERS,
      .response_schema = STRATA_LISTING_SCHEMA,
-     .error_statuses = "[404]",
+     .error_statuses = "[404,412]",
      .handler = get_root},
     {.method = Method::put,
      .path = "/engine/",
@@ -312,7 +319,7 @@ constexpr Route rows[] = {
      .summary = "Read a file, whole or a range, or list a directory, now or at any version",
      .parameters = STRATA_GET_PARAMETERS,
      .response_type = bytes_type,
-     .error_statuses = "[404,416]",
+     .error_statuses = "[404,412,416]",
      .handler = get_file},
     {.method = Method::put,
      .path = "/engine/{path*}",
@@ -346,7 +353,7 @@ constexpr Route rows[] = {
      .summary = "The file, chunk, directory or symlink with this hash",
      .parameters = "[" STRATA_LISTING_PARAMETERS "," STRATA_BYTES_PARAMETERS "]",
      .response_type = bytes_type,
-     .error_statuses = "[404,416]",
+     .error_statuses = "[404,412,416]",
      .handler = get_by_hash},
     {.method = Method::post,
      .path = "/engine-symlink/",
@@ -364,11 +371,11 @@ constexpr Route rows[] = {
      .body = BodyKind::json,
      .tag = "Files",
      .summary = "Make or replace a symlink; the target need not exist",
-     .parameters = "[" STRATA_FORK_PARAMETER "]",
+     .parameters = STRATA_CHANGE_PARAMETERS,
      .request_schema = R"({"type":"object","required":["target"],"properties":{"target":{"type":"string"}}})",
      .response_schema = STRATA_SYMLINK_SCHEMA,
      .success_status = 201,
-     .error_statuses = "[404,409]",
+     .error_statuses = "[404,409,412]",
      .handler = put_symlink},
 };
 
