@@ -25,6 +25,7 @@ class OpenStore {
     if (!make && place.archive.empty() && !std::filesystem::exists(place.directory)) {
       return Error(ErrorCode::io_error, fmt::format("there is no data directory {}", place.directory));
     }
+    RETURN_IF_ERROR(check_exported_file(place));
     auto engine = kv::RocksdbEngine::open(bulk_load ? kv::bulk_load_options(place.directory)
                                                     : kv::RocksdbOptions{.directory = place.directory});
     if (!engine.ok()) {
@@ -107,13 +108,31 @@ DatabasePlace database_place(const std::string& path) {
   return {.directory = path + ".data", .archive = path};
 }
 
+namespace {
+
+// What is wrong with the file is damage, not the caller's mistake.
+Error in_exported_file(const DatabasePlace& place, const Error& error) {
+  const bool damaged = error.code() == ErrorCode::invalid_argument;
+  return {damaged ? ErrorCode::corruption : error.code(), fmt::format("{}: {}", place.archive, error.message())};
+}
+
+}  // namespace
+
+Result<void> check_exported_file(const DatabasePlace& place) {
+  if (place.archive.empty() || std::filesystem::exists(place.directory)) return {};
+  ASSIGN_OR_RETURN(service::FileSource source, service::FileSource::open(place.archive));
+  const auto checked = service::FileArchives::check_database(source);
+  if (!checked.ok()) return in_exported_file(place, checked.error());
+  return {};
+}
+
 Result<void> import_exported_file(service::FileArchives& archives, const DatabasePlace& place) {
   if (place.archive.empty()) return {};
   ASSIGN_OR_RETURN(const bool has_head, archives.has_head({}));
   if (has_head) return {};
   ASSIGN_OR_RETURN(service::FileSource source, service::FileSource::open(place.archive));
   const auto done = archives.import({}, {.body = &source, .promote = true}, nullptr);
-  if (!done.ok()) return Error(done.error().code(), fmt::format("{}: {}", place.archive, done.error().message()));
+  if (!done.ok()) return in_exported_file(place, done.error());
   return {};
 }
 

@@ -26,7 +26,10 @@ struct DatabasePlace {
   std::string archive;
 };
 DatabasePlace database_place(const std::string& path);
+// Before anything is made for it; corruption: it is no exported file.
+Result<void> check_exported_file(const DatabasePlace& place);
 // Once: afterwards the directory is the truth. What was imported when the last run ended is begun anew.
+// corruption: it is damaged.
 Result<void> import_exported_file(service::FileArchives& archives, const DatabasePlace& place);
 
 }  // namespace strata::app

@@ -356,6 +356,9 @@ Exit run_start(const StartCommand& command) {
   raise_descriptor_limit();
   log_settings(*settings);
 
+  if (const Result<void> checked = check_exported_file(place); !checked.ok()) {
+    return could_not("cannot import the exported file", checked.error(), Exit::damaged);
+  }
   Program program(*settings);
   if (const Result<void> opened = program.open_store(); !opened.ok()) {
     const bool damaged = opened.error().code() == ErrorCode::corruption;

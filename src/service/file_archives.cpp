@@ -86,6 +86,12 @@ Result<std::shared_ptr<JobStream>> FileArchives::stream(PlannedArchive plan) {
   return std::make_shared<JobStream>(std::move(pipe), std::move(stop));
 }
 
+Result<void> FileArchives::check_database(ByteSource& body) {
+  ASSIGN_OR_RETURN(const archive::AeorHeader header, archive::AeorReader(body).begin());
+  if (header.type != archive::BackupType::patch) return {};
+  return Error(ErrorCode::invalid_argument, "this is a patch, which is imported into a database that has its base");
+}
+
 Result<ImportAnswer> FileArchives::import(const Context& context, const ImportRequest& request, StopHandle stop) {
   if (!stop) stop = std::make_shared<StopFlag>();
   const StopFlag& flag = *stop;

@@ -92,6 +92,8 @@ class FileArchives {
   Result<std::shared_ptr<JobStream>> stream(PlannedArchive plan);
 
   Result<ImportAnswer> import(const Context& context, const ImportRequest& request, StopHandle stop);
+  // Whether these are the first bytes of an archive that a database can begin with: no patch.
+  static Result<void> check_database(ByteSource& body);
   // Was HEAD ever written?
   Result<bool> has_head(const Context& context);
   // Ends what is under way.

@@ -306,7 +306,7 @@ int64_t LatencyHistogram::percentile_us(double fraction) const {
 
 Result<StressResult> run_stress(const StressOptions& options,
                                 const std::function<void(const StressProgress&)>& on_progress) {
-  STRATA_ASSERT(options.concurrency > 0 && options.path_prefix.starts_with('/'));
+  STRATA_ASSERT(options.concurrency > 0 && (options.path_prefix.empty() || options.path_prefix.starts_with('/')));
   blobs::initialize_requests();
   Run run{.options = options,
           .content = random_content(options.file_bytes),

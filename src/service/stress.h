@@ -27,7 +27,7 @@ struct StressOptions {
   int64_t duration_ms = 10'000;
   StressOperation operation = StressOperation::mixed;
   size_t file_bytes = 1'024;
-  // Below it everything is put; begins with a slash.
+  // Below it everything is put; begins with a slash and ends with none, empty is the root.
   std::string path_prefix = "/stress-test";
 };
 

@@ -169,10 +169,23 @@ def test_a_damaged_file_is_no_database(data, tmp_path):
     run("export", "-D", directory, "-o", exported)
     exported.write_bytes(exported.read_bytes()[:-1])
     run("diff", "-D", directory, "-o", patch, "--from", "v1")
+    assert "damaged near byte" in run("gc", "-D", exported, code=4)
     for file in (exported, patch):
         done = subprocess.run([binary(), "start", "--database", file, "--port", "0", "--grpc-port", "0"], capture_output=True,
                               text=True, timeout=60)
         assert done.returncode == 4 and "cannot import the exported file" in done.stdout + done.stderr
+
+
+def test_other_files_are_no_database_and_nothing_is_made_for_them(data, tmp_path):
+    patch, notes = tmp_path / "patch.aeordb", tmp_path / "notes.txt"
+    run("diff", "-D", data[0], "-o", patch, "--from", "v1")
+    notes.write_bytes(b"not an archive")
+    for file, words in ((patch, "this is a patch"), (notes, "not an .aeordb archive")):
+        assert words in run("export", "-D", file, "-o", tmp_path / "out.aeordb", code=4)
+        done = subprocess.run([binary(), "start", "--database", file, "--port", "0", "--grpc-port", "0"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 4 and words in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["notes.txt", "patch.aeordb"]
 
 
 def test_a_kill_during_an_import(tmp_path):
@@ -227,6 +240,13 @@ def test_stress(operation):
         written = [name for name in names if not name.startswith("read-")]
         assert len(written) == writes
         assert all(entry["total_size"] == 307_200 for entry in server.client().get("/engine/load%20test/").json)
+
+
+def test_stress_in_the_root():
+    with Server(engine="memory") as server:
+        output = run("stress", "-t", f"http://127.0.0.1:{server.port}", "-d", "50ms", "-s", "10b", "-p", "/")
+        assert "Errors:       0\n" in output
+        assert "read-0" in [entry["name"] for entry in server.client().get("/engine/").json]
 
 
 def test_stress_tells_what_fails():
