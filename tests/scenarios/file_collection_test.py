@@ -190,6 +190,19 @@ def test_dry_run_is_a_boolean(client, value):
     assert answer.status == 400 and "dry_run" in answer.json["error"]
 
 
+@pytest.mark.parametrize("query,body", [("?dry_run=true", None), ("", {"dry_run": True}), ("?dry_run=1", {"dry_run": False})])
+def test_a_dry_run_is_asked_for_in_the_query_or_the_body(own, query, body):
+    client = own.client()
+    files = Files(client)
+    files.store("/a", b"old" * 500)
+    files.store("/a", b"new")
+    assert client.post("/admin/gc" + query, body).json["dry_run"] is True
+    task = client.post("/admin/tasks/gc" + query, body).json
+    assert task["args"] == {"dry_run": True}
+    assert "would be collected" in ended(client, task["id"])["message"]
+    assert collect(client)["garbage_entries"] > 0
+
+
 @pytest.mark.parametrize("body", [None, {}, {"dry_run": False}, {"dry_run": True}])
 def test_as_a_task(own, body):
     client = own.client()
@@ -211,9 +224,10 @@ def test_as_a_task(own, body):
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b'{"dry_run":1}', b'{"dry_run":"x"}'])
-def test_tasks_that_are_refused(client, body):
-    answer = client.post("/admin/tasks/gc", body)
-    assert answer.status == 400 and answer.json["error"]
+def test_bodies_that_are_refused(client, body):
+    for door in ("/admin/gc", "/admin/tasks/gc"):
+        answer = client.post(door, body)
+        assert answer.status == 400 and answer.json["error"]
 
 
 @pytest.mark.parametrize("verb,suffix", [("DELETE", ""), ("POST", "/cancel")])

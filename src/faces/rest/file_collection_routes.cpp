@@ -10,8 +10,15 @@
 namespace strata::rest {
 namespace {
 
+// In the query or the body: whoever asks for one in either place must not have something removed.
+Result<bool> dry_run_of(const Request& request) {
+  ASSIGN_OR_RETURN(const bool in_query, flag_of(request, "dry_run"));
+  ASSIGN_OR_RETURN(const bool in_body, parse_collection_task(request.body()));
+  return in_query || in_body;
+}
+
 Result<Response> collect(Services& services, Request& request) {
-  ASSIGN_OR_RETURN(const bool dry_run, flag_of(request, "dry_run"));
+  ASSIGN_OR_RETURN(const bool dry_run, dry_run_of(request));
   ASSIGN_OR_RETURN(const auto found, services.file_collector->collect(context_of(request), dry_run));
   return Response::json(fmt::format(
       R"({{"versions_scanned":{},"live_entries":{},"garbage_entries":{},"reclaimed_bytes":{},"duration_ms":{},)"
@@ -21,7 +28,7 @@ Result<Response> collect(Services& services, Request& request) {
 }
 
 Result<Response> start_task(Services& services, Request& request) {
-  ASSIGN_OR_RETURN(const bool dry_run, parse_collection_task(request.body()));
+  ASSIGN_OR_RETURN(const bool dry_run, dry_run_of(request));
   const std::string arguments = fmt::format(R"({{"dry_run":{}}})", dry_run);
   const auto run = [collector = services.file_collector, dry_run](service::TaskProgress& progress) -> Result<void> {
     ASSIGN_OR_RETURN(const auto found, collector->run(progress, dry_run));
@@ -34,16 +41,21 @@ Result<Response> start_task(Services& services, Request& request) {
   return Response::json(fmt::format(R"({{"id":"{}","task_type":"gc","status":"pending","args":{}}})", id, arguments));
 }
 
+#define STRATA_DRY_RUN_PARAMETER \
+  R"([{"name":"dry_run","in":"query","schema":{"type":"boolean","default":false},"description":"Count only"}])"
+#define STRATA_DRY_RUN_BODY R"({"type":"object","properties":{"dry_run":{"type":"boolean"}}})"
+
 constexpr Route rows[] = {
     {.method = Method::post,
      .path = "/admin/gc",
      .operation = "collectGarbage",
      .permission = Permission::admin,
+     .body = BodyKind::json,
      .timeout_ms = -1,
      .tag = "Garbage collection",
      .summary = "Remove what no version, upload or reader needs; answered when it is done",
-     .parameters = R"([{"name":"dry_run","in":"query","schema":{"type":"boolean","default":false},)"
-                   R"("description":"Count only"}])",
+     .parameters = STRATA_DRY_RUN_PARAMETER,
+     .request_schema = STRATA_DRY_RUN_BODY,
      .response_schema =
          R"({"type":"object","properties":{"versions_scanned":{"type":"integer"},"live_entries":{"type":"integer"},)"
          R"("garbage_entries":{"type":"integer"},"reclaimed_bytes":{"type":"integer"},"duration_ms":{"type":)"
@@ -57,7 +69,8 @@ constexpr Route rows[] = {
      .body = BodyKind::json,
      .tag = "Garbage collection",
      .summary = "The same in the background, as a task",
-     .request_schema = R"({"type":"object","properties":{"dry_run":{"type":"boolean"}}})",
+     .parameters = STRATA_DRY_RUN_PARAMETER,
+     .request_schema = STRATA_DRY_RUN_BODY,
      .response_schema =
          R"({"type":"object","properties":{"id":{"type":"string"},"task_type":{"type":"string"},"status":{"type":)"
          R"("string"},"args":{"type":"object"}}})",
