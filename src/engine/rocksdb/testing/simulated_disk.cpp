@@ -1,5 +1,7 @@
 #include "engine/rocksdb/testing/simulated_disk.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 
 namespace strata::kv {
@@ -204,6 +206,16 @@ int64_t SimulatedDisk::used_space_locked() const {
   size_t bytes = 0;
   for (const auto& [name, node] : names_) bytes += node->data.size();
   return static_cast<int64_t>(bytes);
+}
+
+uint64_t SimulatedDisk::fingerprint() const {
+  std::lock_guard lock(mutex_);
+  uint64_t hash = 0;
+  for (const auto& [name, node] : names_) {
+    hash = XXH3_64bits_withSeed(name.data(), name.size(), hash);
+    hash = XXH3_64bits_withSeed(node->data.data(), node->data.size(), hash);
+  }
+  return hash;
 }
 
 void SimulatedDisk::watch_changes(std::function<void(int64_t number)> hook) {

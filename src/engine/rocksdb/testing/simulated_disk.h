@@ -84,6 +84,8 @@ class SimulatedDisk final : public rocksdb::FileSystem {
   // Damage that no crash leaves.
   void flip_bit(const std::string& name, uint64_t offset);
   int64_t used_space() const;
+  // Of all names and bytes: two disks with the same one need not both be looked at.
+  uint64_t fingerprint() const;
   // Called before each call that changes something, with its number; nullptr: nobody. One call at a time; returns when
   // the last hook is no longer called, so that it may use what belongs to the caller. A hook must not call this.
   void watch_changes(std::function<void(int64_t number)> hook);
