@@ -133,9 +133,7 @@ rocksdb::IOStatus ManifestNote::create(const std::filesystem::path& directory, B
   status = file_->PositionedAppend(all, 0, {}, nullptr);
   if (status.ok()) status = file_->Fsync({}, nullptr);
   if (status.ok()) status = files_.RenameFile(temporary, directory / note_name, {}, nullptr);
-  std::unique_ptr<rocksdb::FSDirectory> names;
-  if (status.ok()) status = files_.NewDirectory(directory, {}, &names, nullptr);
-  if (status.ok()) status = names->Fsync({}, nullptr);
+  if (status.ok()) status = sync_names(directory);
   if (!status.ok()) file_.reset();
   return status;
 }
@@ -143,9 +141,18 @@ rocksdb::IOStatus ManifestNote::create(const std::filesystem::path& directory, B
 rocksdb::IOStatus ManifestNote::write(const std::string& directory, const ManifestState& state) {
   std::lock_guard lock(mutex_);
   const Bytes note = encode(state, ++sequence_);
+  const bool is_first = number_ != state.number;
+  number_ = state.number;
   if (!file_) return create(directory, note);
-  const rocksdb::IOStatus status = file_->PositionedAppend(note, offset_of_note(), {}, nullptr);
-  return status.ok() ? file_->Sync({}, nullptr) : status;
+  rocksdb::IOStatus status = file_->PositionedAppend(note, offset_of_note(), {}, nullptr);
+  if (status.ok()) status = file_->Sync({}, nullptr);
+  return status.ok() && is_first ? sync_names(directory) : status;
+}
+
+rocksdb::IOStatus ManifestNote::sync_names(const std::filesystem::path& directory) {
+  std::unique_ptr<rocksdb::FSDirectory> names;
+  const rocksdb::IOStatus status = files_.NewDirectory(directory, {}, &names, nullptr);
+  return status.ok() ? names->Fsync({}, nullptr) : status;
 }
 
 uint64_t ManifestNote::offset_of_note() const { return sequence_ % slots * slot_bytes; }

@@ -34,18 +34,21 @@ class ManifestNote {
  public:
   explicit ManifestNote(rocksdb::FileSystem& files) : files_(files) {}
 
-  // Durable when it returns. The file is made with the first note and takes the place of the last run's: whoever writes
-  // a MANIFEST holds the store's lock.
+  // Durable when it returns, and with the first note on a MANIFEST its name too: RocksDB lets CURRENT name it next, and
+  // does not sync it before. The file is made with the first note of all and takes the place of the last run's: whoever
+  // writes a MANIFEST holds the store's lock.
   rocksdb::IOStatus write(const std::string& directory, const ManifestState& state);
 
  private:
   rocksdb::IOStatus create(const std::filesystem::path& directory, BytesView note);
+  rocksdb::IOStatus sync_names(const std::filesystem::path& directory);
   uint64_t offset_of_note() const;
 
   rocksdb::FileSystem& files_;
   std::mutex mutex_;
   std::unique_ptr<rocksdb::FSWritableFile> file_;
   uint64_t sequence_ = 0;
+  uint64_t number_ = 0;  // of the MANIFEST that was noted last
 };
 
 // nullopt: not the name of a MANIFEST.

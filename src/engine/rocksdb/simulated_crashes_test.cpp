@@ -70,6 +70,24 @@ TEST_F(SimulatedCrashes, ANewStoreIsThereAfterItsFirstDurableCommit) {
   }
 }
 
+// A new store makes two manifests; nobody had synced the name of the second when CURRENT named it.
+TEST_F(SimulatedCrashes, TheFirstOpenOfAStoreMayBeCutAtAnyCall) {
+  std::map<uint64_t, std::shared_ptr<SimulatedDisk>> cuts;
+  uint64_t seed = 0;
+  disk->watch_changes([&, raw = disk.get()](int64_t) {
+    for (int i = 0; i < 50; ++i) {
+      auto cut = raw->cut_power(++seed);
+      cuts.emplace(cut->fingerprint(), std::move(cut));
+    }
+  });
+  ASSERT_TRUE(open(disk).ok());
+  disk->watch_changes(nullptr);
+  for (const auto& [fingerprint, cut] : cuts) {
+    const Result<void> opened = open(cut);
+    EXPECT_TRUE(opened.ok()) << opened.error().message();
+  }
+}
+
 // The first log ends where nothing is written ahead: losing its last record leaves no trace in it, and the records of
 // the second log would come back without it.
 TEST_F(SimulatedCrashes, ALogThatLostItsEndHidesNoHole) {
