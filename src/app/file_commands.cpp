@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 
@@ -16,6 +19,27 @@
 namespace strata::app {
 namespace {
 
+// A data directory that was not there before: it goes again with what it was made for, unless that came to something.
+class MadeDirectory {
+ public:
+  explicit MadeDirectory(std::string directory) : directory_(std::move(directory)) {}
+  ~MadeDirectory() {
+    std::error_code error;
+    if (!directory_.empty()) std::filesystem::remove_all(directory_, error);
+  }
+  MadeDirectory(const MadeDirectory&) = delete;
+  MadeDirectory& operator=(const MadeDirectory&) = delete;
+  void keep() {
+    if (!given_up_) directory_.clear();
+  }
+  // It goes, whatever is to be seen in it: that may be in memory alone.
+  void give_up() { given_up_ = true; }
+
+ private:
+  bool given_up_ = false;
+  std::string directory_;
+};
+
 // A data directory that this program has for itself, and the services on it.
 class OpenStore {
  public:
@@ -26,20 +50,26 @@ class OpenStore {
       return Error(ErrorCode::io_error, fmt::format("there is no data directory {}", place.directory));
     }
     RETURN_IF_ERROR(check_exported_file(place));
+    std::error_code error;
+    const bool is_new = !std::filesystem::exists(place.directory, error) && !error;
     auto engine = kv::RocksdbEngine::open(bulk_load ? kv::bulk_load_options(place.directory)
                                                     : kv::RocksdbOptions{.directory = place.directory});
     if (!engine.ok()) {
+      // Unless somebody else was faster and has it.
+      const MadeDirectory half_made(is_new && engine.error().code() != ErrorCode::unavailable ? place.directory : "");
       return Error(engine.error().code() == ErrorCode::corruption ? ErrorCode::corruption : ErrorCode::io_error,
                    fmt::format("cannot open the data directory {}: {}", place.directory, engine.error().message()));
     }
-    auto store =
-        std::make_unique<OpenStore>(*std::move(engine), bulk_load ? kv::Durability::async : kv::Durability::sync);
+    auto store = std::make_unique<OpenStore>(is_new ? place.directory : std::string(), *std::move(engine),
+                                             bulk_load ? kv::Durability::async : kv::Durability::sync);
     RETURN_IF_ERROR(import_exported_file(store->files.archives, place));
     return store;
   }
-  OpenStore(std::shared_ptr<kv::Engine> engine, kv::Durability durability)
-      : database(std::move(engine)), files(database, durability) {}
+  OpenStore(std::string made_directory, std::shared_ptr<kv::Engine> engine, kv::Durability durability)
+      : made(std::move(made_directory)), database(std::move(engine)), files(database, durability) {}
 
+  // Behind the engine.
+  MadeDirectory made;
   kv::Database database;
   FileServices files;
 };
@@ -51,7 +81,11 @@ Exit with_store(const std::string& given, bool make, const std::function<Exit(Op
     return say(store.error(),
                store.error().code() == ErrorCode::io_error ? Exit::database : exit_of(store.error().code()));
   }
-  return body(**store);
+  const Exit exit = body(**store);
+  // Of what failed there may be a part that is to be seen.
+  const Result<bool> has_head = (*store)->files.archives.has_head({});
+  if (exit == Exit::ok || !has_head.ok() || *has_head) (*store)->made.keep();
+  return exit;
 }
 
 // Appears under its name when it is complete.
@@ -74,7 +108,22 @@ std::optional<std::string_view> given(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string_view>(text);
 }
 
-void print_import(const service::ImportAnswer& done) {
+// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  const auto is_plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("/._-+", c); };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return text;
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      word += "'\\''";
+    } else {
+      word += c;
+    }
+  }
+  return word + "'";
+}
+
+void print_import(const std::string& database, const service::ImportAnswer& done) {
   fmt::print("{} imported.\n", done.type == archive::BackupType::patch         ? "Patch"
                                : done.type == archive::BackupType::full_export ? "Full export"
                                                                                : "Database");
@@ -83,7 +132,8 @@ void print_import(const service::ImportAnswer& done) {
   if (done.promoted) {
     fmt::print("HEAD has been promoted.\n");
   } else {
-    fmt::print("HEAD has NOT been changed.\nTo promote: strata promote --hash {}\n", hash_hex(done.version));
+    fmt::print("HEAD has NOT been changed.\nTo promote: strata promote --database {} --hash {}\n",
+               shell_word(database_directory(database)), hash_hex(done.version));
   }
 }
 
@@ -172,7 +222,10 @@ Exit run_directory_import(const ImportCommand& command) {
   const auto body = [&](OpenStore& store) {
     service::DirectoryImport import(store.files.system, {.directory = command.directory, .path = command.path});
     const auto done = import.run({});
-    if (!done.ok()) return say(done.error());
+    if (!done.ok()) {
+      store.made.give_up();
+      return say(done.error());
+    }
     fmt::print(
         "Directory imported.\n"
         "  Files: {} of {} bytes\n"
@@ -199,7 +252,7 @@ Exit run_import(const ImportCommand& command) {
     // What is wrong with it is wrong in the file.
     const bool damaged = !done.ok() && done.error().code() == ErrorCode::invalid_argument;
     if (!done.ok()) return say(done.error(), damaged ? Exit::damaged : exit_of(done.error().code()));
-    print_import(*done);
+    print_import(command.database, *done);
     return Exit::ok;
   });
 }

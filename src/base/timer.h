@@ -15,4 +15,8 @@ namespace strata {
 // Ready after `delay_us`; at once when that is not positive.
 Future<void> sleep_us(int64_t delay_us);
 
+// Between the pages of something long, on a thread that serves others too: whoever waits for it goes first. Its client
+// may read as fast as it writes and would else keep the thread to itself.
+inline Result<void> give_way() { return sleep_us(1).get(); }
+
 }  // namespace strata

@@ -183,6 +183,7 @@ void DirectoryImport::fail(const std::string& name, std::string_view why) {
 
 Result<DirectoryImportReport> DirectoryImport::run(const Context& context) {
   ASSIGN_OR_RETURN(const std::string path, files::canonical_path(request_.path));
+  RETURN_IF_ERROR(files::check_not_reserved(path));
   struct stat stat{};
   if (::stat(request_.directory.c_str(), &stat) != 0 || !S_ISDIR(stat.st_mode)) {
     return Error(ErrorCode::invalid_argument, request_.directory + " is no directory");
@@ -222,7 +223,7 @@ Result<void> DirectoryImport::walk(const std::string& below, const std::string& 
     const std::string file = directory + "/" + name;
     const std::string below_path = files::join_path(path, name);
     struct stat stat{};
-    if (const auto valid = files::canonical_path(below_path); !valid.ok()) {
+    if (const auto valid = files::canonical_written_path(below_path); !valid.ok()) {
       fail(file, valid.error().message());
     } else if (::lstat(file.c_str(), &stat) != 0) {
       fail(file, std::strerror(errno));

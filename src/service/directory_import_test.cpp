@@ -128,6 +128,24 @@ TEST_F(DirectoryImportTest, NoDirectoryAndNoPathAreRefused) {
   EXPECT_EQ(code_of(above.run({})), ErrorCode::invalid_argument);
 }
 
+TEST_F(DirectoryImportTest, NothingComesWhereHashesAreRead) {
+  write("a", "a");
+  write("_hash/b", "b");
+  write("d/_hash/c", "c");
+  for (const std::string path : {"/_hash", "_hash/x/"}) {
+    DirectoryImport run(system_, {.directory = directory_, .path = path});
+    EXPECT_EQ(code_of(run.run({})), ErrorCode::invalid_argument) << path;
+  }
+  const DirectoryImportReport report = import();
+  EXPECT_EQ(report.failed, 1u);
+  ASSERT_EQ(report.failures.size(), 1u);
+  EXPECT_NE(report.failures.front().find("/_hash is where"), std::string::npos) << report.failures.front();
+  EXPECT_EQ(paths("/", {.depth = -1}), "/a /d/_hash/c ");
+  // Elsewhere it is a name like others.
+  EXPECT_EQ(import("/below").failed, 0u);
+  EXPECT_EQ(taken(get("/below/_hash/b")), "b");
+}
+
 TEST_F(DirectoryImportTest, AFailureOfTheStoreEndsTheRun) {
   for (int i = 0; i < 2'000; ++i) write(fmt::format("f{}", i), "x");
   engine_->intercept(

@@ -243,7 +243,7 @@ struct DocumentQueries::Run {
   // A transaction at a version of its own, on the table that the query began with.
   template <class Body>
   auto read(Body body) -> std::invoke_result_t<Body&, const kv::ReadTransaction&> {
-    if (++pages % pages_a_turn == 0) RETURN_IF_ERROR(sleep_us(1).get());
+    if (++pages % pages_a_turn == 0) RETURN_IF_ERROR(give_way());
     return run_transaction(
         database, context, clock, kv::Durability::engine_default,
         [&](kv::Transaction& transaction) -> std::invoke_result_t<Body&, const kv::ReadTransaction&> {
@@ -329,7 +329,7 @@ Result<QueryAnswer> DocumentQueries::query(const Context& context, const Documen
   query.statistics = begun->statistics.views();
 
   documents::QueryCollector collector(query, [&]() -> Result<void> {
-    RETURN_IF_ERROR(sleep_us(1).get());
+    RETURN_IF_ERROR(give_way());
     RETURN_IF_ERROR(timeout_ms(context, clock_));
     return {};
   });

@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
+#include <thread>
 
 #include "base/random.h"
+#include "layers/files/file_keys.h"
 #include "service/file_collector.h"
 #include "service/files_fixture_test.h"
 
@@ -140,6 +145,49 @@ TEST_F(FileArchivesTest, HeadMayNotMoveUnderAPatch) {
   EXPECT_EQ(code_of(other.archives.import({}, {.body = &source, .promote = true}, nullptr)), ErrorCode::conflict);
   EXPECT_EQ(other.head(), moved);
   EXPECT_EQ(code_of(other.versions.resolve({}, {.version = hash_hex(head())})), ErrorCode::not_found);
+}
+
+// While one is in the middle of its commit the other's never comes: not even for the engine to refuse it.
+TEST_F(FileArchivesTest, APromotionAndWritersOfHeadExcludeEachOther) {
+  taken(put("/a", "one"));
+  const Bytes archive = exported();
+  for (const bool import_is_first : {true, false}) {
+    Other other;
+    Files files(other.system);
+    const auto put_there = [&] {
+      BytesSource body("c");
+      return files.put({}, {.path = "/c", .body = &body}).ok();
+    };
+    const auto import_there = [&] { return other.import(archive, {.promote = true}).ok(); };
+    // What an import puts before is not visible, and holds nobody up.
+    ASSERT_TRUE(other.import(archive).ok());
+    std::atomic<int> commits{0};
+    std::thread second;
+    bool second_ok = false;
+    const std::function<Result<kv::Committed>(kv::Engine&, kv::CommitRequest)> count =
+        [&](kv::Engine& target, kv::CommitRequest request) -> Result<kv::Committed> {
+      const bool is_first = ++commits == 1;
+      const auto changes = [&](const kv::Mutation& mutation) {
+        return mutation.key == files::file_key(files::RowKind::branch);
+      };
+      const bool moves_head = std::ranges::any_of(request.mutations, changes);
+      EXPECT_TRUE(moves_head);
+      other.engine->intercept(count);
+      if (is_first) {
+        second = std::thread([&] { second_ok = import_is_first ? put_there() : import_there(); });
+        // As long as it would take the other one to come, were it let.
+        for (int i = 0; i < 20 && commits == 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        EXPECT_EQ(commits, 1);
+      }
+      return target.commit(std::move(request)).get();
+    };
+    other.engine->intercept(count);
+    EXPECT_TRUE(import_is_first ? import_there() : put_there());
+    second.join();
+    EXPECT_TRUE(second_ok);
+    EXPECT_EQ(commits, 2);
+    EXPECT_EQ(files.stat({}, {.path = "/c"}).ok(), import_is_first);
+  }
 }
 
 TEST_F(FileArchivesTest, AnAnswerThatIsLostIsNoOtherBase) {

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "base/random.h"
 #include "layers/files/tree_diff.h"
+#include "service/chunk_packer.h"
 #include "service/files_fixture_test.h"
 
 namespace strata::service {
@@ -32,10 +35,20 @@ class FileCollectorTest : public FileServicesTest {
     return rows;
   }
 
-  // As the next start of the server does.
+  bool is_collecting() {
+    return taken(system_.read({}, [](const files::EntryReader& reader) -> Result<bool> {
+      ASSIGN_OR_RETURN(const auto stored, reader.transaction().get(files::collection_state_key()).get());
+      ASSIGN_OR_RETURN(const auto state, files::decode_collection_state(stored));
+      return state.running;
+    }));
+  }
+  // As the next start of the server does, until what it takes up has ended.
   void start_again() {
     collector_.emplace(system_, small_steps);
     EXPECT_TRUE(collector_->open().ok());
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (is_collecting() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_FALSE(is_collecting()) << "it was not taken up";
     collector_->stop();
     collector_.emplace(system_, small_steps);
   }
@@ -179,15 +192,18 @@ class MomentsOfACollection : public FileCollectorTest {
     collector_.emplace(system_, FileCollectorOptions{.nodes = 2, .files = 3, .swept = 4, .removed = 2});
     size_t step = 0;
     collector_->between_steps([&] {
+      // How far the sweep is, is written after each of its pages.
+      clock_.advance_us(6'000'000);
       if (step++ == moment) event();
     });
     TaskProgress progress;
     const Result<CollectAnswer> done = collector_->run(progress, false);
     collector_->between_steps({});
     if (done.ok()) {
+      EXPECT_TRUE(step <= moment || !ended_by_) << moment;
       ends(*done);
     } else {
-      EXPECT_EQ(done.error().code(), ErrorCode::operation_cancelled);
+      EXPECT_EQ(done.error().code(), ended_by_);
     }
     return step > moment;
   }
@@ -195,14 +211,30 @@ class MomentsOfACollection : public FileCollectorTest {
     for (int i = 0; i < 6; ++i) taken(put(fmt::format("/d/{}", i), fmt::format("once {} {}", moment, i)));
     for (int i = 0; i < 6; ++i) taken(put(fmt::format("/d/{}", i), fmt::format("again {} {}", moment, i)));
   }
-  void all_is_there_and_no_more(size_t moment) {
+  bool has_chunk(const Bytes& bytes) {
+    const auto row = [&](const files::EntryReader& reader) { return reader.row(ChunkPacker::name(bytes)); };
+    return taken(system_.read({}, row)).has_value();
+  }
+  // No commit happens any more, until the disk has space again and the store was opened anew.
+  void fill_disk() {
+    engine_->intercept([this](kv::Engine&, const kv::CommitRequest&) -> Result<kv::Committed> {
+      fill_disk();
+      return ErrorCode::disk_full;
+    });
+  }
+  void all_reads(size_t moment) {
     for (int i = 0; i < 6; ++i) {
       EXPECT_EQ(taken(get(fmt::format("/d/{}", i))), fmt::format("again {} {}", moment, i));
     }
+  }
+  void all_is_there_and_no_more(size_t moment) {
+    all_reads(moment);
     collect();
     EXPECT_EQ(collect(true).garbage_entries, 0U);
     EXPECT_EQ(data_rows(), entries());
   }
+  // With what error a collection ends that was met; nullopt: it goes on.
+  std::optional<ErrorCode> ended_by_;
 };
 
 TEST_F(MomentsOfACollection, GarbageThatIsReusedStays) {
@@ -227,13 +259,34 @@ TEST_F(MomentsOfACollection, GarbageThatIsReusedStays) {
 }
 
 TEST_F(MomentsOfACollection, OneThatIsInterruptedGoesOn) {
+  ended_by_ = ErrorCode::operation_cancelled;
   size_t moment = 0;
-  for (bool more = true; more; ++moment) {
+  for (bool more = true; more && !HasFailure(); ++moment) {
     leave_garbage(moment);
     more = met(moment, [&] { collector_->stop(); }, [](const CollectAnswer&) {});
+    EXPECT_EQ(is_collecting(), more);
     taken(put("/e", fmt::format("once {} 1", moment)));
     start_again();
     EXPECT_EQ(taken(get("/e")), fmt::format("once {} 1", moment));
+    // What it had not come to it has removed now, before any other collection.
+    for (const int i : {0, 2, 3, 4, 5}) EXPECT_FALSE(has_chunk(fmt::format("once {} {}", moment, i))) << moment;
+    all_is_there_and_no_more(moment);
+  }
+  EXPECT_GT(moment, 20U);
+}
+
+TEST_F(MomentsOfACollection, OneThatFindsTheDiskFullGoesOnWithTheNextStart) {
+  ended_by_ = ErrorCode::disk_full;
+  size_t moment = 0;
+  for (bool more = true; more && !HasFailure(); ++moment) {
+    leave_garbage(moment);
+    more = met(moment, [&] { fill_disk(); }, [](const CollectAnswer&) {});
+    all_reads(moment);
+    if (more) EXPECT_EQ(code_of(put("/e", "more")), ErrorCode::disk_full);
+    EXPECT_EQ(is_collecting(), more);
+    engine_->intercept(nullptr);
+    start_again();
+    for (int i = 0; i < 6; ++i) EXPECT_FALSE(has_chunk(fmt::format("once {} {}", moment, i))) << moment;
     all_is_there_and_no_more(moment);
   }
   EXPECT_GT(moment, 20U);

@@ -193,6 +193,7 @@ Result<void> TreeCheck::check_child(Directory& directory, ChildEntry child) {
   ASSIGN_OR_RETURN(const auto base, base_child(directory, child.name));
   if (base == child) return {};
   const std::string path = files::join_path(directory.path, child.name);
+  if (const auto free = files::check_not_reserved(path); !free.ok()) return refuse(path, free.error().message());
   if (path.size() > files::max_path_bytes) return refuse(path, "a path that is too long");
   if (child.kind == EntryKind::file) return check_file(path, child);
   if (child.kind == EntryKind::symlink) return check_symlink(path, child);

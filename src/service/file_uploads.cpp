@@ -105,8 +105,7 @@ Result<std::vector<FileStat>> FileUploads::commit(const Context& context, std::s
   std::vector<FileOperation*> group;
   std::vector<std::string_view> paths;
   for (size_t i = 0; i < files.size(); ++i) {
-    ASSIGN_OR_RETURN(puts[i].path, files::canonical_path(files[i].path));
-    if (puts[i].path == "/") return Error(ErrorCode::invalid_argument, "the path of a file is empty");
+    ASSIGN_OR_RETURN(puts[i].path, files::canonical_written_path(files[i].path));
     paths.push_back(puts[i].path);
   }
   if (count_directories(std::move(paths)) > max_committed_directories) {

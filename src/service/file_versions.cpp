@@ -230,7 +230,7 @@ Result<std::vector<FileChange>> FileVersions::history(const Context& context, st
 }
 
 Result<RestoredFile> FileVersions::restore_file(const Context& context, const RestoreFileRequest& request) {
-  ASSIGN_OR_RETURN(const std::string path, files::canonical_path(request.path));
+  ASSIGN_OR_RETURN(const std::string path, files::canonical_written_path(request.path));
   if (!request.from.snapshot && !request.from.version) {
     return Error(ErrorCode::invalid_argument, "snapshot or version is required");
   }

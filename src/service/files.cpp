@@ -14,13 +14,6 @@ namespace {
 
 using archive::EntryKind;
 
-// A path that something can be put at.
-Result<std::string> path_below_root(std::string_view path) {
-  ASSIGN_OR_RETURN(std::string canonical, files::canonical_path(path));
-  if (canonical == "/") return Error(ErrorCode::invalid_argument, "the path is empty: this is the root directory");
-  return canonical;
-}
-
 }  // namespace
 
 Files::Files(FileSystem& system) : system_(system) {}
@@ -41,13 +34,13 @@ Result<void> Files::check_place(const Context& context, std::string_view path, c
 }
 
 Result<void> Files::check_put(const Context& context, const PutFileRequest& request) {
-  ASSIGN_OR_RETURN(const std::string canonical, path_below_root(request.path));
+  ASSIGN_OR_RETURN(const std::string canonical, files::canonical_written_path(request.path));
   return check_place(context, canonical, request);
 }
 
 Result<FileStat> Files::put(const Context& context, const PutFileRequest& request) {
   PutFile operation;
-  ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  ASSIGN_OR_RETURN(operation.path, files::canonical_written_path(request.path));
   ASSIGN_OR_RETURN(Bytes first, read_first(*request.body, request.expected_bytes));
   if (request.content_type.size() > max_content_type_bytes) {
     return Error(ErrorCode::invalid_argument, "the content type is too long");
@@ -67,7 +60,7 @@ Result<FileStat> Files::put(const Context& context, const PutFileRequest& reques
 
 Result<FileStat> Files::put_symlink(const Context& context, const PutSymlinkRequest& request) {
   PutSymlink operation;
-  ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  ASSIGN_OR_RETURN(operation.path, files::canonical_written_path(request.path));
   RETURN_IF_ERROR(validate_target(request.target));
   operation.target = request.target;
   operation.guard = request.guard;
@@ -77,7 +70,8 @@ Result<FileStat> Files::put_symlink(const Context& context, const PutSymlinkRequ
 
 Result<FileStat> Files::remove(const Context& context, const RemoveFileRequest& request) {
   RemovePath operation;
-  ASSIGN_OR_RETURN(operation.path, path_below_root(request.path));
+  ASSIGN_OR_RETURN(operation.path, files::canonical_path(request.path));
+  if (operation.path == "/") return files::path_is_root();
   operation.guard = request.guard;
   RETURN_IF_ERROR(system_.writer(request.fork)->submit(context, operation));
   return std::move(operation.stat);

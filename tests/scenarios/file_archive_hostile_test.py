@@ -129,6 +129,9 @@ def hostile(name):
         children = [aeor.child(aeor.SYMLINK, builder.symlink("/a", ""), "a")]
     elif name == "a symlink to what is not UTF-8":
         children = [aeor.child(aeor.SYMLINK, builder.symlink("/a", b"/\xff"), "a")]
+    elif name == "a directory where hashes are read":
+        below = builder.directory("/_hash", file_child(builder, "/_hash/a"))
+        children = [aeor.child(aeor.DIRECTORY, below, "_hash")]
     elif name == "a child of no kind":
         children = [aeor.child(7, bytes(32), "a")]
     elif name == "a leaf within a flat directory":
@@ -184,6 +187,7 @@ def hostile(name):
     ("a content type of two lines", "content type"),
     ("a symlink to nowhere", "leads nowhere"),
     ("a symlink to what is not UTF-8", "leads nowhere"),
+    ("a directory where hashes are read", "/_hash is where entries are read"),
     ("a child of no kind", "missing"),
     ("a leaf within a flat directory", "missing"),
     ("nodes that are not in order", "does not belong"),

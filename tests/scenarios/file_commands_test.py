@@ -46,7 +46,8 @@ def test_export_and_import(data, tmp_path):
     target = tmp_path / "target.aeordb"
     counts = f"Entries: 6\nChunks: 2\nFiles: 2\nDirectories: 2\nDeletions: 0\nVersion: {versions[0]}\n"
     assert run("import", "-D", target, "-f", output) == (
-        f"Full export imported.\n{counts}HEAD has NOT been changed.\nTo promote: strata promote --hash {versions[0]}\n")
+        f"Full export imported.\n{counts}HEAD has NOT been changed.\n"
+        f"To promote: strata promote --database {target} --hash {versions[0]}\n")
     assert run("promote", "-D", target, "--hash", versions[0]) == f"HEAD has been promoted.\nVersion: {versions[0]}\n"
     assert run("import", "--data-dir", target, "--file", output, "--promote") == (
         f"Full export imported.\n{counts}HEAD has been promoted.\n")
@@ -114,7 +115,8 @@ def test_what_is_refused(data, tmp_path):
     assert "cannot open" in run("import", "-D", tmp_path / "target", "-f", tmp_path / "missing", code=2)
     assert "64" in run("promote", "-D", directory, "--hash", "12", code=2)
     run("promote", "-D", directory, "--hash", "0" * 64, code=2)
-    assert sorted(os.listdir(tmp_path)) == ["target", "there.aeordb"]
+    assert "no directory" in run("import", "-D", tmp_path / "target", "--directory", tmp_path / "missing", code=2)
+    assert os.listdir(tmp_path) == ["there.aeordb"]
 
 
 def test_a_store_in_use_is_refused(tmp_path):

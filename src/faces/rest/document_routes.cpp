@@ -142,8 +142,7 @@ struct ScanStream {
       }
       if (scan->done()) return stream.flush();
       if (cancellation.requested()) return ErrorCode::operation_cancelled;
-      // A client that reads as fast as this writes would keep the thread from all others.
-      if (pages % pages_a_turn == 0) RETURN_IF_ERROR(sleep_us(1).get());
+      if (pages % pages_a_turn == 0) RETURN_IF_ERROR(give_way());
     }
   }
 };
@@ -153,7 +152,7 @@ Result<Response> scan_table(Services& services, Request& request) {
   parsed.request.table = request.param("tableName");
   parsed.request.pause = [&cancellation = request.cancellation()]() -> Result<void> {
     if (cancellation.requested()) return ErrorCode::operation_cancelled;
-    return sleep_us(1).get();
+    return give_way();
   };
   ASSIGN_OR_RETURN(auto scan, services.documents->scan(context_of(request), parsed.request));
   return Response::streamed(

@@ -58,15 +58,6 @@ TEST(FileHandler, HeadersHoldWhatTheyCan) {
   EXPECT_EQ(header_text(""), "");
 }
 
-TEST(FileHandler, NothingIsWrittenWhereHashesAreRead) {
-  for (const std::string_view path : {"_hash", "/_hash", "//_hash/a", "_hash//"}) {
-    EXPECT_FALSE(check_written_path(path).ok()) << path;
-  }
-  for (const std::string_view path : {"", "/", "_hashes", "/a/_hash", "_Hash/a"}) {
-    EXPECT_TRUE(check_written_path(path).ok()) << path;
-  }
-}
-
 TEST(FileHandler, ContentTypesAreShortAndPrintable) {
   EXPECT_TRUE(check_content_type("text/plain; charset=utf-8").ok());
   EXPECT_TRUE(check_content_type(std::string(255, 'x')).ok());

@@ -50,12 +50,6 @@ Result<bool> flag_of(const Request& request, std::string_view name) {
   return invalid(fmt::format("{} must be true or false", name));
 }
 
-Result<void> check_written_path(std::string_view path) {
-  path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
-  if (path.substr(0, path.find('/')) != "_hash") return {};
-  return invalid("/_hash is where entries are read by their hashes: no file can be put there");
-}
-
 Result<void> check_content_type(std::string_view type) {
   const bool fits =
       type.size() <= max_content_type_bytes && std::ranges::all_of(type, [](char c) { return c >= ' ' && c <= '~'; });

@@ -22,8 +22,6 @@ Result<std::string_view> written_fork_of(const Request& request);
 // ?name, ?name=true and ?name=1 are true, false and 0 false.
 Result<bool> flag_of(const Request& request, std::string_view name);
 
-// Files of /_hash could not be read: what stands behind it in a URL is a hash.
-Result<void> check_written_path(std::string_view path);
 // What a header can carry, at most 255 bytes.
 Result<void> check_content_type(std::string_view type);
 

@@ -69,8 +69,7 @@ struct SnapshotStream {
       RETURN_IF_ERROR(append(out, {}, begin, is_first));
       RETURN_IF_ERROR(stream.write(out));
       out.clear();
-      // A client that reads as fast as this writes would keep the thread from all others.
-      RETURN_IF_ERROR(sleep_us(1).get());
+      RETURN_IF_ERROR(give_way());
     }
     RETURN_IF_ERROR(stream.write(out + "]"));
     return stream.flush();
@@ -153,7 +152,6 @@ Result<Response> file_history(Services& services, Request& request) {
 Result<Response> restore_file(Services& services, Request& request) {
   ASSIGN_OR_RETURN(const std::string_view fork, written_fork_of(request));
   const std::string_view path = request.param("path");
-  RETURN_IF_ERROR(check_written_path(path));
   ASSIGN_OR_RETURN(const RestoreFileBody parsed, parse_restore_file(request.body()));
   const service::FileTree from{.fork = fork, .snapshot = parsed.snapshot, .version = parsed.version};
   ASSIGN_OR_RETURN(const auto restored,

@@ -106,8 +106,7 @@ struct LogStream {
       for (const service::LogEntry& entry : batch->entries) RETURN_IF_ERROR(json.write(entry));
       left -= batch->entries.size();
       if (cancellation.requested()) return ErrorCode::operation_cancelled;
-      // A client that reads as fast as this writes would keep the thread from all others.
-      if (batch->page.more) RETURN_IF_ERROR(sleep_us(1).get());
+      if (batch->page.more) RETURN_IF_ERROR(give_way());
     }
     return json.flush();
   }

@@ -41,6 +41,21 @@ Result<std::string> canonical_path(std::string_view path) {
   return canonical;
 }
 
+Error path_is_root() { return {ErrorCode::invalid_argument, "the path is empty: this is the root directory"}; }
+
+Result<void> check_not_reserved(std::string_view path) {
+  if (PathParts(path).next() != "_hash") return {};
+  return Error(ErrorCode::invalid_argument,
+               "/_hash is where entries are read by their hashes: no file can be put there");
+}
+
+Result<std::string> canonical_written_path(std::string_view path) {
+  ASSIGN_OR_RETURN(std::string canonical, canonical_path(path));
+  if (canonical == "/") return path_is_root();
+  RETURN_IF_ERROR(check_not_reserved(canonical));
+  return canonical;
+}
+
 std::string_view parent_path(std::string_view path) {
   const size_t slash = path.rfind('/');
   return slash == 0 ? path.substr(0, 1) : path.substr(0, slash);

@@ -26,6 +26,13 @@ Result<std::string> canonical_path(std::string_view path);
 // The same of a part alone.
 Result<void> validate_name(std::string_view name);
 
+// The answer to who would put or remove the root.
+Error path_is_root();
+// Of a canonical path. Nothing is put into /_hash: what stands behind it in a URL is a hash, so nobody could read it.
+Result<void> check_not_reserved(std::string_view path);
+// Of a path that something is put at: canonical, not the root, not reserved.
+Result<std::string> canonical_written_path(std::string_view path);
+
 // Of canonical paths. The root has no name and is its own parent.
 std::string_view parent_path(std::string_view path);
 std::string_view name_of_path(std::string_view path);

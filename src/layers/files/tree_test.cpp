@@ -265,6 +265,13 @@ TEST(Path, IsCanonicalOrRefused) {
   EXPECT_FALSE(canonical_path(lengthy + "/" + std::string(1'000, 'n')).ok());
 }
 
+TEST(Path, NothingIsPutAtTheRootOrWhereHashesAreRead) {
+  for (const char* path : {"", "/", "//", "_hash", "/_hash", "//_hash/a", "_hash//", "/a/.."}) {
+    EXPECT_FALSE(canonical_written_path(path).ok()) << path;
+  }
+  for (const char* path : {"_hashes", "/a/_hash", "_Hash/a"}) EXPECT_TRUE(canonical_written_path(path).ok()) << path;
+}
+
 TEST(Path, HasAParentAndAName) {
   EXPECT_EQ(parent_path("/a/b"), "/a");
   EXPECT_EQ(parent_path("/a"), "/");
