@@ -27,7 +27,7 @@ struct DirectoryImportRequest {
   std::string directory;
   // Where its contents come, in HEAD; made where it is not there.
   std::string path = "/";
-  // 0: two a core.
+  // 0: sixteen, or two a core where that is more.
   size_t threads = 0;
   // One that was changed less than this ago is read again the next time: it may be changed once more without a sign.
   int64_t settled_ms = 100;
