@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/rocksdb/value_files.h"
 #include "kv/engine.h"
 
 namespace strata::kv {
@@ -27,11 +28,12 @@ class BatchBuilder {
  public:
   // Clears of up to this many keys become deletions of each: a range tombstone costs every later read of the range.
   static constexpr size_t most_single_deletes = 512;
-  // Of large values fewer, since looking at a key reads its value; more than what one request of 1 MiB leaves.
+  // Of large values fewer, since it is the range that gives their space back soon; more than what one request of 1 MiB
+  // leaves.
   static constexpr size_t most_large_deletes = 16;
 
-  BatchBuilder(rocksdb::DB& db, size_t value_limit_bytes, size_t large_value_bytes = SIZE_MAX)
-      : db_(db), value_limit_bytes_(value_limit_bytes), large_value_bytes_(large_value_bytes) {}
+  BatchBuilder(rocksdb::DB& db, const ValueFiles& values, size_t value_limit_bytes)
+      : db_(db), values_(values), value_limit_bytes_(value_limit_bytes) {}
 
   // An error leaves the batch half built: clear() and start again without that transaction.
   Result<void> add(const CommitRequest& request, const Committed& committed);
@@ -44,8 +46,6 @@ class BatchBuilder {
   // The range deletions of the batch as it is: disjoint, begin to end.
   using Cleared = std::map<BytesView, BytesView, std::less<>>;
   const Cleared& cleared() const { return cleared_; }
-  // Of values of at least so many bytes, after finish().
-  size_t large_bytes() const { return large_bytes_; }
   void clear();
 
  private:
@@ -60,13 +60,14 @@ class BatchBuilder {
   // False: more keys than most_single_deletes or most_large_deletes, or too many tombstones to tell.
   Result<bool> find_keys(BytesView begin, BytesView end, std::vector<BytesView>& keys);
   Result<void> apply_atomic_mutation(const Mutation& mutation);
-  // What the key holds after what was added so far.
+  // Of a value that was computed here.
+  static Result<void> refuse_reference(BytesView value);
+  // What the key holds after what was added so far; until the next call.
   Result<Written> value_of(BytesView key);
 
   rocksdb::DB& db_;
+  const ValueFiles& values_;
   const size_t value_limit_bytes_;
-  const size_t large_value_bytes_;
-  size_t large_bytes_ = 0;
   rocksdb::WriteBatch batch_;
   // What was written so far: in order of writing, or, when overlaid_, by key.
   std::vector<std::pair<BytesView, Written>> writes_;
@@ -76,6 +77,7 @@ class BatchBuilder {
   Cleared cleared_;
   Arena arena_;
   rocksdb::PinnableSlice found_;
+  Bytes whole_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 

@@ -30,7 +30,12 @@ void apply_to(Model& model, const Mutation& mutation) {
   }
 }
 
-class BatchBuilderModel : public RocksdbTest, public testing::WithParamInterface<int> {};
+class BatchBuilderTest : public RocksdbTest {
+ protected:
+  LogFileSystem file_system{rocksdb::FileSystem::Default(), false};
+  const std::unique_ptr<ValueFiles> values = ValueFiles::open(file_system, root, 1 << 20).value();
+};
+class BatchBuilderModel : public BatchBuilderTest, public testing::WithParamInterface<int> {};
 
 // Batches of sets, clears of few and of many keys, and atomics over all of that, against a map. Keys come again within
 // a batch: its last write of each counts.
@@ -40,7 +45,7 @@ TEST_P(BatchBuilderModel, AgreesWithAMap) {
   rocksdb::DB* opened = nullptr;
   ASSERT_TRUE(rocksdb::DB::Open(database, (root / "db").string(), &opened).ok());
   const std::unique_ptr<rocksdb::DB> db(opened);
-  BatchBuilder builder(*db, 100'000);
+  BatchBuilder builder(*db, *values, 100'000);
   Random random(static_cast<uint64_t>(GetParam()));
   auto some_key = [&] { return "k" + std::to_string(10'000 + random.below(3'000)); };
   Model model;
@@ -86,7 +91,7 @@ TEST_P(BatchBuilderModel, AgreesWithAMap) {
 }
 
 // A batch may be built again without one of its transactions: the others get other stamps.
-TEST_F(RocksdbTest, StampsAreWrittenWhereTheOperandsSayAndAnew) {
+TEST_F(BatchBuilderTest, StampsAreWrittenWhereTheOperandsSayAndAnew) {
   CommitRequest request;
   const Bytes placeholder(10, '\xFF');
   const auto operand = [&](BytesView before, BytesView behind) {
@@ -103,7 +108,7 @@ TEST_F(RocksdbTest, StampsAreWrittenWhereTheOperandsSayAndAnew) {
     database.create_if_missing = true;
     ASSERT_TRUE(rocksdb::DB::Open(database, (root / ("db" + std::to_string(order))).string(), &opened).ok());
     const std::unique_ptr<rocksdb::DB> db(opened);
-    BatchBuilder builder(*db, 100'000);
+    BatchBuilder builder(*db, *values, 100'000);
     ASSERT_TRUE(builder.add(request, {7, order}).ok());
     ASSERT_TRUE(db->Write(rocksdb::WriteOptions(), &builder.finish()).ok());
     std::string value;

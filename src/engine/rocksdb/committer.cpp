@@ -24,12 +24,6 @@ int64_t now_us() {
       .count();
 }
 
-size_t request_bytes(const CommitRequest& request) {
-  return request.arena.bytes() + request.mutations.size() * sizeof(Mutation) +
-         (request.read_conflicts.size() + request.write_conflicts.size()) * sizeof(KeyRangeView) +
-         sizeof(CommitRequest);
-}
-
 // kv::Transaction keeps users below this; what is there is the engine's own.
 bool is_legal(const Mutation& mutation) {
   switch (mutation.type) {
@@ -56,7 +50,7 @@ Committer::Committer(Store& store, ReadViews& views, Watches& watches, SpaceRecl
       options_(options),
       opened_us_(options.clock->steady_us()),
       history_(store.start_version),
-      builder_(*store.db, options.limits.value_bytes, options.large_value_bytes) {
+      builder_(*store.db, *store.values, options.limits.value_bytes) {
   views_.publish(store.start_version);
   thread_ = std::thread([this] { run(); });
 }
@@ -70,27 +64,48 @@ Committer::~Committer() {
   thread_.join();
 }
 
-Future<Committed> Committer::commit(CommitRequest request) {
+Result<void> Committer::check(const CommitRequest& request) {
   for (const Mutation& mutation : request.mutations) {
     if (!is_legal(mutation)) return ErrorCode::key_outside_legal_range;
   }
-  Waiting waiting{std::move(request), {}, 0};
-  waiting.bytes = request_bytes(waiting.request);
+  return {};
+}
+
+size_t Committer::bytes_of(const CommitRequest& request) {
+  return request.arena.bytes() + request.mutations.size() * sizeof(Mutation) +
+         (request.read_conflicts.size() + request.write_conflicts.size()) * sizeof(KeyRangeView) +
+         sizeof(CommitRequest);
+}
+
+Future<Committed> Committer::commit(CommitRequest request) {
+  if (const Result<void> legal = check(request); !legal.ok()) return legal.error();
+  Waiting waiting{std::move(request), {}, 0, {}};
   Future<Committed> future = waiting.promise.future();
+  if (std::optional<Error> refused = enqueue(waiting)) return *std::move(refused);
+  return future;
+}
+
+void Committer::commit(CommitRequest request, Promise<Committed> promise, std::vector<ValueFiles::Use> uses) {
+  Waiting waiting{std::move(request), std::move(promise), 0, std::move(uses)};
+  if (std::optional<Error> refused = enqueue(waiting)) waiting.promise.fulfil(*std::move(refused));
+}
+
+std::optional<Error> Committer::enqueue(Waiting& waiting) {
+  waiting.bytes = bytes_of(waiting.request);
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return *stopped_;
     if (stopping_) return Error(ErrorCode::unavailable, "the store is being closed");
     if (waiting_bytes_ + waiting.bytes > options_.queue_bytes && !waiting_.empty()) {
-      return ErrorCode::commit_proxy_memory_limit_exceeded;
+      return Error(ErrorCode::commit_proxy_memory_limit_exceeded);
     }
     waiting_bytes_ += waiting.bytes;
     waiting_.push_back(std::move(waiting));
     wake = waiting_.size() >= wake_at_;
   }
   if (wake) work_.notify_one();
-  return future;
+  return std::nullopt;
 }
 
 Future<void> Committer::sync() {
@@ -334,10 +349,8 @@ void Committer::sync_log() {
 void Committer::flush_memtable() {
   for (const auto& [begin, end] : builder_.cleared()) reclaimer_.cleared(begin, end);
   range_deletions_ += builder_.cleared().size();
-  large_bytes_ += builder_.large_bytes();
-  if (range_deletions_ < options_.most_range_deletions && large_bytes_ < options_.most_large_bytes_in_memory) return;
+  if (range_deletions_ < options_.most_range_deletions) return;
   range_deletions_ = 0;
-  large_bytes_ = 0;
   rocksdb::FlushOptions flush;
   flush.wait = false;
   flush.allow_write_stall = true;
@@ -368,7 +381,8 @@ void Committer::fire_watches(Version version) {
     // Only this thread writes: what the database holds is this version. A watch that cannot be decided stays.
     std::string value;
     const rocksdb::Status status = store_.db->Get(rocksdb::ReadOptions(), to_slice(key), &value);
-    if (status.ok()) watches_.settle(key, std::move(value));
+    Bytes whole;
+    if (status.ok() && store_.values->append_value(value, whole).ok()) watches_.settle(key, std::move(whole));
     if (status.IsNotFound()) watches_.settle(key, std::nullopt);
   }
 }

@@ -31,6 +31,13 @@ class Committer {
   ~Committer();
 
   Future<Committed> commit(CommitRequest request);
+  // The same of a request that was checked, with references in place of its large values. It holds `uses` until it has
+  // answered.
+  void commit(CommitRequest request, Promise<Committed> promise, std::vector<ValueFiles::Use> uses);
+  // Errors: key_outside_legal_range.
+  static Result<void> check(const CommitRequest& request);
+  // What a request takes while it waits.
+  static size_t bytes_of(const CommitRequest& request);
   // Everything that was answered before is on disk when the future is ready.
   Future<void> sync();
   Result<void> health() const;
@@ -42,12 +49,15 @@ class Committer {
     CommitRequest request;
     Promise<Committed> promise;
     size_t bytes;
+    std::vector<ValueFiles::Use> uses;
   };
   struct Outcome {
     std::optional<Error> error;
     uint16_t batch_order = 0;
   };
 
+  // Nothing: it waits now.
+  std::optional<Error> enqueue(Waiting& waiting);
   void run();
   // False: stop. Takes what waits into batch_.
   bool take_batch();
@@ -67,7 +77,7 @@ class Committer {
   void sync_log();
   // What a sync is to commits of a bulk load.
   rocksdb::Status flush_unlogged();
-  // Where it holds too much of what is not good to keep there.
+  // Where it holds too many range deletions.
   void flush_memtable();
   void fire_watches(Version version);
   void answer_batch(Version version, size_t accepted);
@@ -98,8 +108,7 @@ class Committer {
   std::vector<Promise<void>> batch_sync_requests_;
   size_t last_batch_commits_ = 0;
   int64_t unsynced_since_us_ = 0;  // 0: all is synced
-  size_t range_deletions_ = 0;     // since the memtable was last flushed on account of
-  size_t large_bytes_ = 0;         // one of these two
+  size_t range_deletions_ = 0;     // since the memtable was last flushed on their account
   std::thread thread_;
 };
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/rocksdb/store.h"
+#include "engine/rocksdb/value_usage.h"
 
 namespace strata::kv {
 namespace {
@@ -29,7 +30,8 @@ Result<bool> walk(rocksdb::DB& db, const rocksdb::Snapshot* snapshot, BytesView 
   const std::unique_ptr<rocksdb::Iterator> iterator(db.NewIterator(read));
   for (iterator->Seek(to_slice(begin)); iterator->Valid(); iterator->Next()) {
     if (limit-- == 0) return false;
-    visit(to_view(iterator->key()), static_cast<int64_t>(iterator->key().size() + iterator->value().size()));
+    visit(to_view(iterator->key()),
+          static_cast<int64_t>(iterator->key().size() + value_size(to_view(iterator->value()))));
   }
   if (!iterator->status().ok()) return to_error(iterator->status());
   return true;
@@ -42,7 +44,7 @@ Result<Counted> count(rocksdb::DB& db, const rocksdb::Snapshot* snapshot, BytesV
   return counted;
 }
 
-// Raw bytes a byte of the range's files stands for.
+// Raw bytes a byte of the range's tables stands for, with the values they refer to.
 double expansion(rocksdb::DB& db, BytesView begin, BytesView end) {
   const rocksdb::Range range(to_slice(begin), to_slice(end));
   rocksdb::TablePropertiesCollection tables;
@@ -52,6 +54,9 @@ double expansion(rocksdb::DB& db, BytesView begin, BytesView end) {
   for (const auto& [name, properties] : tables) {
     raw += static_cast<double>(properties->raw_key_size + properties->raw_value_size);
     stored += static_cast<double>(properties->data_size);
+    const std::optional<ValueUsage> usage = value_usage_of(*properties);
+    if (!usage) continue;
+    for (const auto& [file, bytes] : *usage) raw += static_cast<double>(bytes);
   }
   return stored > 0 ? std::max(1.0, raw / stored) : 1;
 }

@@ -13,7 +13,8 @@ namespace {
 
 using std::filesystem::path;
 
-constexpr int format_version = 1;
+// 2: large values in files of our own, with references in the tree.
+constexpr int format_version = 2;
 constexpr const char* format_name = "STRATA-FORMAT";
 constexpr const char* format_temporary_name = "STRATA-FORMAT.new";
 constexpr std::string_view format_first_line = "strata rocksdb store";
@@ -128,9 +129,9 @@ Result<void> prepare_directory(rocksdb::FileSystem& files, const path& directory
     ASSIGN_OR_RETURN(unused, is_unused(files, directory));
   }
   if (!unused) {
-    ASSIGN_OR_RETURN([[maybe_unused]] const int known, check_format(files, directory));
+    ASSIGN_OR_RETURN(const int known, check_format(files, directory));
     // A start that was cut short may have ended between the renaming and this.
-    return sync_directory(files, directory);
+    if (known == format_version) return sync_directory(files, directory);
   }
   const path temporary = directory / format_temporary_name;
   const path name = directory / format_name;

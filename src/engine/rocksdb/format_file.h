@@ -4,7 +4,8 @@
 // Ownership:     borrows the file system.
 // Thread safety: one process at a time in a directory; RocksDB's LOCK comes later.
 // Invariants:    a directory without the file is touched only when it is empty; a newer format never. When
-//                prepare_directory has answered, the directory and the file are there after a power cut.
+//                prepare_directory has answered, the directory and the file are there after a power cut, and name this
+//                version's format: what an older one wrote this one reads.
 #pragma once
 
 #include <rocksdb/file_system.h>

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "engine/rocksdb/engine_fixture.h"
+#include "engine/rocksdb/value_reference.h"
 
 namespace strata::kv {
 namespace {
@@ -17,7 +18,7 @@ class LargeValues : public RocksdbTest {
     options.limits.read_lifetime_ms = 1;
     options.reclaim_delay_ms = 100;
     options.least_garbage_bytes = 1 << 20;
-    options.most_large_bytes_in_memory = 1 << 20;
+    options.value_file_bytes = 1 << 20;
   }
 
   static Bytes name(size_t i) { return "k" + std::to_string(1'000 + i); }
@@ -35,11 +36,11 @@ class LargeValues : public RocksdbTest {
     request.mutations.push_back({MutationType::clear_range, request.arena.copy(begin), request.arena.copy(end)});
     ASSERT_TRUE(engine->commit(std::move(request)).get().ok());
   }
-  uint64_t blob_bytes() const {
+  uint64_t value_bytes() const {
     uint64_t bytes = 0;
     std::error_code gone;
     for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
-      if (entry.path().extension() != ".blob") continue;
+      if (entry.path().extension() != ".values") continue;
       const uint64_t size = entry.file_size(gone);
       if (!gone) bytes += size;
     }
@@ -47,11 +48,13 @@ class LargeValues : public RocksdbTest {
   }
 };
 
-TEST_F(LargeValues, LeaveTheMemtableEarlyAndComeBack) {
+TEST_F(LargeValues, AreWrittenOnceAndComeBack) {
   open();
   put_some(0, 100);
-  EXPECT_TRUE(becomes_true([&] { return blob_bytes() > 6'000'000; }));
-  EXPECT_LT(engine->stats().memtable_bytes, 5u << 20);
+  EXPECT_GT(value_bytes(), 9'000'000u);
+  EXPECT_LT(value_bytes(), 9'100'000u);
+  EXPECT_LT(engine->stats().memtable_bytes, 3u << 20);
+  EXPECT_LT(engine->stats().log_bytes, 100'000u);
   open();
   for (size_t i = 0; i < 100; ++i) EXPECT_TRUE(get(name(i)) == value(i)) << i;
   const Version version = *engine->read_version().get();
@@ -70,9 +73,9 @@ TEST_F(LargeValues, LeaveTheMemtableEarlyAndComeBack) {
 TEST_F(LargeValues, AClearedRangeGivesItsSpaceBack) {
   open();
   put_some(0, 200);
-  EXPECT_TRUE(becomes_true([&] { return blob_bytes() > 15'000'000; }));
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() > 15'000'000; }));
   clear(name(0), name(199));
-  EXPECT_TRUE(becomes_true([&] { return blob_bytes() < 2'000'000; }));
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 2'000'000; }));
   EXPECT_FALSE(get(name(0)));
   EXPECT_TRUE(get(name(199)) == value(199));
 }
@@ -84,11 +87,11 @@ TEST_F(LargeValues, LivingOnesMoveOutOfFilesThatAreMostlyDead) {
   for (size_t i = 0; i < 200; ++i) {
     if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
   }
-  EXPECT_GT(blob_bytes(), 10'000'000u);
+  EXPECT_GT(value_bytes(), 10'000'000u);
   // A compaction finds out what is dead; the next look at the sum moves the rest.
   put_some(300, 320);
   clear(name(300), name(320));
-  EXPECT_TRUE(becomes_true([&] { return blob_bytes() < 4'000'000; })) << blob_bytes();
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 4'000'000; })) << value_bytes();
   for (size_t i = 0; i < 200; i += 10) EXPECT_TRUE(get(name(i)) == value(i)) << i;
 }
 
@@ -101,7 +104,7 @@ TEST_F(LargeValues, DamageIsSeenByReadersAndByVerify) {
   const auto whole = RocksdbEngine::verify(options.directory);
   ASSERT_TRUE(whole.ok()) << whole.error().message();
   EXPECT_GT(whole->file_bytes, 1'500'000u);
-  const auto damaged = only_file(".blob");
+  const auto damaged = only_file(".values");
   ASSERT_FALSE(damaged.empty());
   std::fstream file(damaged, std::ios::in | std::ios::out | std::ios::binary);
   const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(damaged) / 2);
@@ -127,10 +130,10 @@ TEST_F(LargeValues, DamageIsSeenByReadersAndByVerify) {
   EXPECT_EQ(code(all), "corruption");
 }
 
-TEST_F(LargeValues, AFullDiskStopsCommitsAndLosesNothing) {
+TEST_F(LargeValues, AFullDiskRefusesThemAndNothingElse) {
   open();
   ASSERT_TRUE(put("before", "1").ok());
-  files->limit_space(".blob", 500'000);
+  files->limit_space(".values", 500'000);
   std::string outcome = "ok";
   size_t good = 0;
   for (size_t i = 0; i < 1'000 && outcome == "ok"; ++i) {
@@ -138,12 +141,72 @@ TEST_F(LargeValues, AFullDiskStopsCommitsAndLosesNothing) {
     if (outcome == "ok") ++good;
   }
   EXPECT_EQ(outcome, "disk_full");
-  EXPECT_EQ(get("before"), "1");
+  EXPECT_FALSE(get(name(good)));
+  EXPECT_TRUE(put("beside", "2").ok());
   files->limit_space("", -1);
+  EXPECT_TRUE(put(name(good), value(good)).ok());
   std::filesystem::copy(options.directory, root / "killed");
   options.directory = root / "killed";
   open();
-  for (size_t i = 0; i < good; ++i) EXPECT_TRUE(get(name(i)) == value(i)) << i;
+  EXPECT_EQ(get("before"), "1");
+  EXPECT_EQ(get("beside"), "2");
+  for (size_t i = 0; i <= good; ++i) EXPECT_TRUE(get(name(i)) == value(i)) << i;
+}
+
+TEST_F(LargeValues, AreWhatAtomicsAndWatchesSee) {
+  open();
+  ASSERT_TRUE(put(name(1), value(1)).ok());
+  CommitRequest request;
+  request.mutations.push_back({MutationType::append_if_fits, request.arena.copy(name(1)), request.arena.copy("tail")});
+  // Of a value of the same batch too.
+  request.mutations.push_back({MutationType::set, request.arena.copy(name(2)), request.arena.copy(value(2))});
+  request.mutations.push_back({MutationType::append_if_fits, request.arena.copy(name(2)), request.arena.copy("tail")});
+  ASSERT_TRUE(engine->commit(std::move(request)).get().ok());
+  EXPECT_TRUE(get(name(1)) == value(1) + "tail");
+  EXPECT_TRUE(get(name(2)) == value(2) + "tail");
+
+  ASSERT_TRUE(put(name(3), value(3)).ok());
+  const Version version = *engine->read_version().get();
+  Future<void> same = engine->watch(name(3), value(3), version);
+  Future<void> other = engine->watch(name(3), value(4), version);
+  ASSERT_TRUE(put(name(3), value(3)).ok());
+  EXPECT_TRUE(other.get().ok());
+  EXPECT_FALSE(same.is_ready());
+  ASSERT_TRUE(put(name(3), value(5)).ok());
+  EXPECT_TRUE(same.get().ok());
+}
+
+TEST_F(LargeValues, CountInEstimates) {
+  open();
+  put_some(0, 50);
+  const int64_t bytes = engine->estimated_bytes(name(0), name(50)).get().value();
+  EXPECT_GT(bytes, 4'500'000);
+  EXPECT_LT(bytes, 4'600'000);
+  const auto points = engine->split_points(name(0), name(50), 1'000'000).get().value();
+  EXPECT_GE(points.size(), 4u);
+  EXPECT_LE(points.size(), 7u);
+}
+
+// What the tree holds in place of a value is nobody's to make up.
+TEST_F(LargeValues, NobodyCanMakeUpAReference) {
+  open();
+  ASSERT_TRUE(put("secret", value(1)).ok());
+  Bytes forged(ValueReference::encoded_bytes, '\0');
+  encode_reference({.file = 1, .offset = 16 + 24 + 6, .size = 90'000, .hash = value_hash(value(1))}, forged.data());
+  ASSERT_TRUE(put("forged", forged).ok());
+  EXPECT_TRUE(get("forged") == forged);
+
+  CommitRequest stamped;
+  Bytes operand = forged;
+  append_le32(operand, 30);
+  stamped.mutations.push_back(
+      {MutationType::set_versionstamped_value, stamped.arena.copy("stamped"), stamped.arena.copy(operand)});
+  EXPECT_EQ(code(engine->commit(std::move(stamped)).get()), "client_invalid_operation");
+  CommitRequest atomic;
+  atomic.mutations.push_back({MutationType::byte_max, atomic.arena.copy("atomic"), atomic.arena.copy(forged)});
+  EXPECT_EQ(code(engine->commit(std::move(atomic)).get()), "client_invalid_operation");
+  EXPECT_FALSE(get("stamped"));
+  EXPECT_FALSE(get("atomic"));
 }
 
 }  // namespace

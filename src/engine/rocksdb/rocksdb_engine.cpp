@@ -4,6 +4,7 @@
 
 #include "engine/rocksdb/committer.h"
 #include "engine/rocksdb/estimates.h"
+#include "engine/rocksdb/value_collector.h"
 
 namespace strata::kv {
 namespace {
@@ -15,7 +16,8 @@ constexpr size_t row_overhead_bytes = 8;
 // copy each byte once more.
 constexpr size_t rows_before_reserving = 16;
 
-Result<RangePage> read_range(rocksdb::DB& db, const rocksdb::Snapshot* snapshot, const RangeRequest& request) {
+Result<RangePage> read_range(rocksdb::DB& db, const ValueFiles& values, const rocksdb::Snapshot* snapshot,
+                             const RangeRequest& request) {
   RangePage page;
   const BytesView end = std::min(request.end, user_keys_end);
   if (request.begin >= end) return page;
@@ -37,9 +39,15 @@ Result<RangePage> read_range(rocksdb::DB& db, const rocksdb::Snapshot* snapshot,
       request.limit_bytes == 0 ? most_page_bytes : std::min(request.limit_bytes, most_page_bytes);
   const size_t limit_rows = request.limit_rows == 0 ? SIZE_MAX : request.limit_rows;
   size_t bytes = 0;
+  Bytes whole;
   while (iterator->Valid()) {
     const BytesView key = to_view(iterator->key());
-    const BytesView value = to_view(iterator->value());
+    BytesView value = to_view(iterator->value());
+    if (is_reference(value)) {
+      whole.clear();
+      RETURN_IF_ERROR(values.append_value(value, whole));
+      value = whole;
+    }
     page.rows.append(key, value);
     bytes += key.size() + value.size() + row_overhead_bytes;
     const size_t read_rows = page.rows.size();
@@ -67,7 +75,6 @@ RocksdbOptions bulk_load_options(std::filesystem::path directory) {
   RocksdbOptions options;
   options.directory = std::move(directory);
   options.write_buffer_bytes = 128u << 20;
-  options.most_large_bytes_in_memory = options.write_buffer_bytes;
   options.bulk_load = true;
   return options;
 }
@@ -79,8 +86,13 @@ struct RocksdbEngine::Parts {
         store(std::move(opened)),
         views(*store.db, *options.clock, options.limits.read_lifetime_ms),
         watches(options.limits.watches),
-        reclaimer(*store.db, options.reclaim_delay_ms, options.least_garbage_bytes),
-        committer(store, views, watches, reclaimer, options) {}
+        reclaimer(*store.db, options.reclaim_delay_ms),
+        committer(store, views, watches, reclaimer, options),
+        writer(*store.values, committer, options),
+        collector(store, views, committer, writer, options.least_garbage_bytes) {
+    reclaimer.start(collector);
+  }
+  ~Parts() { reclaimer.stop(); }
 
   const RocksdbOptions options;
   Store store;
@@ -88,6 +100,8 @@ struct RocksdbEngine::Parts {
   Watches watches;
   SpaceReclaimer reclaimer;
   Committer committer;
+  ValueWriter writer;
+  ValueCollector collector;
 };
 
 RocksdbEngine::RocksdbEngine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -114,6 +128,8 @@ RocksdbStats RocksdbEngine::stats() const {
   stats.syncs = log.syncs.load();
   stats.log_bytes = log.bytes.load();
   stats.sync_us_sum = log.sync_us_sum.load();
+  stats.value_bytes = parts_->store.values->counters().bytes.load();
+  stats.value_syncs = parts_->store.values->counters().syncs.load();
   static_assert(RocksdbStats::sync_buckets == LogCounters::sync_buckets);
   for (int i = 0; i < RocksdbStats::sync_buckets; ++i) stats.sync_us_bucket[i] = log.sync_us_bucket[i].load();
   parts_->store.db->GetIntProperty(rocksdb::DB::Properties::kBlockCacheUsage, &stats.block_cache_bytes);
@@ -136,7 +152,11 @@ Future<std::optional<Bytes>> RocksdbEngine::get(BytesView key, Version version) 
   rocksdb::DB& db = *parts_->store.db;
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = db.Get(read, db.DefaultColumnFamily(), to_slice(key), &value);
-  if (status.ok()) return std::optional<Bytes>(to_view(value));
+  if (status.ok()) {
+    Bytes whole;
+    RETURN_IF_ERROR(parts_->store.values->append_value(to_view(value), whole));
+    return std::optional<Bytes>(std::move(whole));
+  }
   if (status.IsNotFound()) return std::optional<Bytes>();
   return to_error(status);
 }
@@ -144,10 +164,10 @@ Future<std::optional<Bytes>> RocksdbEngine::get(BytesView key, Version version) 
 Future<RangePage> RocksdbEngine::range(const RangeRequest& request) {
   Result<ReadViews::Pin> pin = parts_->views.pin(request.version);
   if (!pin.ok()) return std::move(pin).error();
-  return read_range(*parts_->store.db, pin->snapshot(), request);
+  return read_range(*parts_->store.db, *parts_->store.values, pin->snapshot(), request);
 }
 
-Future<Committed> RocksdbEngine::commit(CommitRequest request) { return parts_->committer.commit(std::move(request)); }
+Future<Committed> RocksdbEngine::commit(CommitRequest request) { return parts_->writer.commit(std::move(request)); }
 
 Future<void> RocksdbEngine::watch(BytesView key, std::optional<Bytes> value, Version version) {
   Future<void> future = parts_->watches.add(key, std::move(value));

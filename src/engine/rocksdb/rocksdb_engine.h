@@ -45,8 +45,8 @@ struct RocksdbOptions {
   size_t most_range_deletions = 1'000;
   // Values of this size and more lie in files of their own, beside the tree (docs/decisions/large-values.md).
   size_t large_value_bytes = 64u << 10;
-  // So many bytes of them and the memtable is flushed: an upload fills no 64 MiB with what nobody reads soon.
-  size_t most_large_bytes_in_memory = 12u << 20;
+  // How long such a file gets.
+  size_t value_file_bytes = 256u << 20;
   // So long after a large clear its space is given back; and so much of large values is dead before any are moved.
   int64_t reclaim_delay_ms = 10'000;
   uint64_t least_garbage_bytes = 128u << 20;
@@ -67,6 +67,9 @@ struct RocksdbStats {
   uint64_t too_old = 0;
   uint64_t syncs = 0;
   uint64_t log_bytes = 0;
+  // Of the files of large values.
+  uint64_t value_bytes = 0;
+  uint64_t value_syncs = 0;
   uint64_t last_batch_commits = 0;
   // Of syncs: how many took less than 2^i microseconds (the last: all others), and their sum.
   static constexpr int sync_buckets = 24;

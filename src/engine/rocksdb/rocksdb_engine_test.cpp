@@ -75,13 +75,25 @@ TEST_F(RocksdbStore, IsOpenedOnce) {
 TEST_F(RocksdbStore, ANewerFormatIsRefusedAndLeftAlone) {
   open();
   engine.reset();
-  std::ofstream(options.directory / "STRATA-FORMAT") << "strata rocksdb store\nformat 2\n";
+  std::ofstream(options.directory / "STRATA-FORMAT") << "strata rocksdb store\nformat 3\n";
   const auto before = contents(options.directory);
   const Result<void> opened = try_open();
   EXPECT_EQ(code(opened), "invalid_argument");
   EXPECT_NE(opened.error().message().find("newer"), std::string::npos) << opened.error().message();
   EXPECT_EQ(code(RocksdbEngine::verify(options.directory)), "invalid_argument");
   EXPECT_EQ(contents(options.directory), before);
+}
+
+// An older version would show references as values.
+TEST_F(RocksdbStore, AnOlderFormatIsReadAndMarkedAsThisOne) {
+  open();
+  ASSERT_TRUE(put("a", "1").ok());
+  engine.reset();
+  std::ofstream(options.directory / "STRATA-FORMAT") << "strata rocksdb store\nformat 1\n";
+  EXPECT_EQ(RocksdbEngine::verify(options.directory).value().format, 1);
+  open();
+  EXPECT_EQ(get("a"), "1");
+  EXPECT_EQ(contents(options.directory)["STRATA-FORMAT"], "strata rocksdb store\nformat 2\n");
 }
 
 TEST_F(RocksdbStore, AForeignDirectoryIsRefusedAndLeftAlone) {
@@ -115,7 +127,7 @@ TEST_F(RocksdbStore, VerifyReadsEverythingAndChangesNothing) {
   const Result<RocksdbReport> report = RocksdbEngine::verify(options.directory);
   ASSERT_TRUE(report.ok()) << report.error().message();
   EXPECT_EQ(contents(options.directory), before);
-  EXPECT_EQ(report->format, 1);
+  EXPECT_EQ(report->format, 2);
   EXPECT_EQ(report->version, version);
   EXPECT_GE(report->files, 1u);
   EXPECT_GE(report->keys, 2'000u);
@@ -153,7 +165,7 @@ TEST_F(RocksdbStore, TheLayoutIsAsDocumented) {
   ASSERT_TRUE(put("a", "1").ok());
   const Version version = put("\xff\x02system", "2").value().version;
   engine.reset();
-  EXPECT_EQ(contents(options.directory)["STRATA-FORMAT"], "strata rocksdb store\nformat 1\n");
+  EXPECT_EQ(contents(options.directory)["STRATA-FORMAT"], "strata rocksdb store\nformat 2\n");
   expect_documented_note(contents(options.directory));
   rocksdb::DB* opened = nullptr;
   ASSERT_TRUE(rocksdb::DB::OpenForReadOnly(rocksdb::Options(), options.directory.string(), &opened).ok());

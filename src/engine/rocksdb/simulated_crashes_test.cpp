@@ -25,8 +25,8 @@ class SimulatedCrashes : public testing::Test {
     options.durability = Durability::async;
     options.write_buffer_bytes = 64 << 10;
     // Many values lie in files of their own, many of these are dead soon, and their space is given back at once.
-    options.large_value_bytes = 1'000;
-    options.most_large_bytes_in_memory = 32 << 10;
+    options.large_value_bytes = large_value_bytes;
+    options.value_file_bytes = 32 << 10;
     options.reclaim_delay_ms = 1;
     options.least_garbage_bytes = 16 << 10;
     options.gather_part = 0;
@@ -53,6 +53,7 @@ class SimulatedCrashes : public testing::Test {
   bool has(BytesView key) { return engine->get(key, *engine->read_version().get()).get()->has_value(); }
 
   bool bulk_load = false;
+  size_t large_value_bytes = 1'000;
   std::shared_ptr<SimulatedDisk> disk = std::make_shared<SimulatedDisk>();
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<RocksdbEngine> engine;
@@ -91,6 +92,7 @@ TEST_F(SimulatedCrashes, TheFirstOpenOfAStoreMayBeCutAtAnyCall) {
 // The first log ends where nothing is written ahead: losing its last record leaves no trace in it, and the records of
 // the second log would come back without it.
 TEST_F(SimulatedCrashes, ALogThatLostItsEndHidesNoHole) {
+  large_value_bytes = 100'000;
   ASSERT_TRUE(open(disk).ok());
   const Bytes longer_than_what_is_written_ahead(90'000, 'v');
   ASSERT_TRUE(put("durable", longer_than_what_is_written_ahead, Durability::sync).ok());
@@ -161,6 +163,7 @@ TEST_F(SimulatedCrashes, ACutOpenKeepsAllThatTheManifestHeld) {
 
 TEST_F(SimulatedCrashes, ABulkLoadLeavesAStateBetweenCommitsAndAllBeforeTheLastSync) {
   bulk_load = true;
+  large_value_bytes = 8'000;
   ASSERT_TRUE(open(disk).ok());
   // Where a commit that was answered as durable was there, each later cut must show it.
   std::vector<std::pair<std::shared_ptr<SimulatedDisk>, int>> cuts;
@@ -173,7 +176,7 @@ TEST_F(SimulatedCrashes, ABulkLoadLeavesAStateBetweenCommitsAndAllBeforeTheLastS
   for (int i = 0; i < commits; ++i) {
     const bool sync = i % 20 == 19;
     // Memtables of 64 KiB: flushes come between syncs too. Each third value lies in a file of its own.
-    const Bytes value(i % 3 == 0 ? 9'000 : 900, static_cast<char>('a' + i % 26));
+    const Bytes value(i % 3 == 0 ? 9'000 : 5'000, static_cast<char>('a' + i % 26));
     ASSERT_TRUE(put("k" + std::to_string(i), value, sync ? Durability::sync : Durability::async).ok());
     if (sync) durable = i;
   }

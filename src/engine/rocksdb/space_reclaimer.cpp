@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "engine/rocksdb/store.h"
+#include "engine/rocksdb/value_collector.h"
 
 namespace strata::kv {
 namespace {
 
 // Beyond it they become one that holds them all.
 constexpr size_t most_ranges = 256;
-// Times the delay: how often dead bytes are looked at while nothing is cleared, since values are also replaced one by
+// Times the delay: how often dead values are looked for while nothing is cleared, since values are also replaced one by
 // one.
 constexpr int garbage_interval_delays = 6;
 
@@ -23,16 +23,17 @@ rocksdb::CompactRangeOptions compaction(std::atomic<bool>& canceled) {
 
 }  // namespace
 
-SpaceReclaimer::SpaceReclaimer(rocksdb::DB& db, int64_t delay_ms, uint64_t least_garbage_bytes)
-    : db_(db), delay_(delay_ms), least_garbage_bytes_(least_garbage_bytes), thread_([this] { run(); }) {}
+void SpaceReclaimer::start(ValueCollector& collector) {
+  thread_ = std::thread([this, &collector] { run(collector); });
+}
 
-SpaceReclaimer::~SpaceReclaimer() {
+void SpaceReclaimer::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void SpaceReclaimer::cleared(BytesView begin, BytesView end) {
@@ -55,7 +56,7 @@ void SpaceReclaimer::cleared(BytesView begin, BytesView end) {
   changed_.notify_one();
 }
 
-void SpaceReclaimer::run() {
+void SpaceReclaimer::run(ValueCollector& collector) {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     changed_.wait_for(lock, garbage_interval_delays * delay_, [this] { return stopping_ || !ranges_.empty(); });
@@ -68,7 +69,7 @@ void SpaceReclaimer::run() {
     lock.unlock();
     const auto began = std::chrono::steady_clock::now();
     compact(ranges);
-    collect_garbage();
+    collector.collect(stopping_);
     const auto took = std::chrono::steady_clock::now() - began;
     lock.lock();
     changed_.wait_for(lock, 3 * took, [this] { return stopping_.load(); });
@@ -92,24 +93,6 @@ void SpaceReclaimer::compact(const Ranges& ranges) {
     const rocksdb::Slice last = to_slice(end);
     db_.CompactRange(compaction(stopping_), &first, &last).PermitUncheckedError();
   }
-}
-
-// Files that are dead in whole went with their last reference. What is left are files that share living and dead
-// values: when half of all bytes are dead, moving the others costs one write for each byte that was freed.
-void SpaceReclaimer::collect_garbage() {
-  uint64_t garbage = 0;
-  uint64_t bytes = 0;
-  db_.GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage);
-  db_.GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileSize, &bytes);
-  if (garbage < garbage_left_ + least_garbage_bytes_ || garbage < bytes / 2) return;
-  rocksdb::CompactRangeOptions options = compaction(stopping_);
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
-  options.blob_garbage_collection_age_cutoff = 1.0;
-  db_.CompactRange(options, nullptr, nullptr).PermitUncheckedError();
-  // What a snapshot keeps is not tried again until more is dead.
-  garbage_left_ = 0;
-  db_.GetIntProperty(rocksdb::DB::Properties::kLiveBlobFileGarbageSize, &garbage_left_);
 }
 
 }  // namespace strata::kv

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "engine/rocksdb/hardware_crc32c.h"
 #include "engine/rocksdb/manifest_note.h"
+#include "engine/rocksdb/value_usage.h"
 
 namespace strata::kv {
 namespace {
@@ -36,8 +37,8 @@ class StoreLogger final : public rocksdb::Logger {
     while (message.ends_with('\n')) message.remove_suffix(1);
     const auto has = [&](std::string_view part) { return message.find(part) != std::string_view::npos; };
     if (has(".log: dropping ") || has("immutable memtables (waiting for flush)")) {
-      // What is written ahead of a log, after every crash (log_file_system.h); large values that come in faster than
-      // the disk takes them, and wait so that memory stays bounded.
+      // What is written ahead of a log, after every crash (log_file_system.h); what comes in faster than the disk takes
+      // it, and waits so that memory stays bounded.
       log::debug("rocksdb", {{"message", message}});
     } else if (level == rocksdb::InfoLogLevel::WARN_LEVEL) {
       log::warning("rocksdb", {{"message", message}});
@@ -70,7 +71,6 @@ void leave_compactions(rocksdb::Options& database) {
   database.level0_slowdown_writes_trigger = 32;
   database.level0_stop_writes_trigger = 48;
   database.max_bytes_for_level_base = 16 * database.write_buffer_size;
-  database.table_properties_collector_factories.clear();
 }
 
 rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* env,
@@ -82,15 +82,8 @@ rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* e
   // A failed write is final (rocksdb_engine.h): no attempts to carry on behind our back.
   database.max_bgerror_resume_count = 0;
   database.write_buffer_size = options.write_buffer_bytes;
-  // One that is written to and two on their way to the disk: what large values may take in memory is three times
-  // most_large_bytes_in_memory.
+  // One that is written to and two on their way to the disk.
   database.max_write_buffer_number = 3;
-  // Large values lie beside the tree, which then holds references and is not rewritten with their bytes. RocksDB's way
-  // of collecting garbage moves what is alive in the oldest files whenever a compaction meets it, dead bytes or not: a
-  // third more written for an upload. SpaceReclaimer does it when there is something to gain.
-  database.enable_blob_files = true;
-  database.min_blob_size = options.large_value_bytes;
-  database.blob_file_size = 256 << 20;
   // A get looks into every memtable first, and most keys are in none: 0.3 MB of Bloom filter for one of 64 MiB.
   database.memtable_prefix_bloom_size_ratio = 0.005;
   database.memtable_whole_key_filtering = true;
@@ -108,7 +101,10 @@ rocksdb::Options database_options(const RocksdbOptions& options, rocksdb::Env* e
   database.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(cache)));
   // Queues leave tombstones that every scan must step over: a file in which 256 of 1,024 entries in a row are
   // tombstones is compacted soon.
-  database.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 256));
+  if (!options.bulk_load) {
+    database.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 256));
+  }
+  database.table_properties_collector_factories.push_back(value_usage_collector());
   if (options.bulk_load) leave_compactions(database);
   database.info_log = std::make_shared<StoreLogger>();
   database.stats_dump_period_sec = 0;
@@ -167,13 +163,19 @@ Result<void> recover_manifest(rocksdb::Env& env, const std::filesystem::path& di
 }
 
 // VerifyChecksum reads the files of the tree; the values beside it are checked as they are read.
-Result<void> verify_large_values(rocksdb::DB& db) {
-  uint64_t files = 0;
-  if (db.GetIntProperty(rocksdb::DB::Properties::kNumBlobFiles, &files) && files == 0) return {};
+Result<void> verify_values(rocksdb::DB& db, const ValueFiles& values) {
+  uint64_t old_files = 0;
+  db.GetIntProperty(rocksdb::DB::Properties::kNumBlobFiles, &old_files);
+  if (values.all().empty() && old_files == 0) return {};
   rocksdb::ReadOptions read;
   read.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> iterator(db.NewIterator(read));
+  Bytes value;
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+    value.clear();
+    if (is_reference(to_view(iterator->value()))) {
+      RETURN_IF_ERROR(values.append_value(to_view(iterator->value()), value));
+    }
   }
   if (!iterator->status().ok()) return to_error(iterator->status());
   return {};
@@ -204,6 +206,7 @@ Result<Store> open_store(const RocksdbOptions& options) {
   const rocksdb::Status opened = rocksdb::DB::Open(database, options.directory.string(), &db);
   if (!opened.ok()) return open_error(opened, options.directory);
   store.db.reset(db);
+  ASSIGN_OR_RETURN(store.values, ValueFiles::open(*store.file_system, options.directory, options.value_file_bytes));
   ASSIGN_OR_RETURN(const Version stored, stored_version(*db));
   store.start_version = stored + restart_gap;
   Bytes value;
@@ -231,7 +234,9 @@ Result<RocksdbReport> verify_store(const std::filesystem::path& directory, rocks
   const std::unique_ptr<rocksdb::DB> db(opened);
   status = db->VerifyChecksum(rocksdb::ReadOptions());
   if (!status.ok()) return to_error(status);
-  RETURN_IF_ERROR(verify_large_values(*db));
+  const auto files_of_values = std::make_shared<LogFileSystem>(env->GetFileSystem(), false);
+  ASSIGN_OR_RETURN(const auto values, ValueFiles::open(*files_of_values, directory, RocksdbOptions().value_file_bytes));
+  RETURN_IF_ERROR(verify_values(*db, *values));
   std::vector<rocksdb::LiveFileMetaData> files;
   db->GetLiveFilesMetaData(&files);
   report.files = files.size();
@@ -242,6 +247,10 @@ Result<RocksdbReport> verify_store(const std::filesystem::path& directory, rocks
   db->GetIntProperty(rocksdb::DB::Properties::kTotalBlobFileSize, &large_bytes);
   report.files += large_files;
   report.file_bytes += large_bytes;
+  for (const ValueFiles::Sealed& file : values->all()) {
+    ++report.files;
+    report.file_bytes += file.bytes;
+  }
   db->GetIntProperty(rocksdb::DB::Properties::kEstimateNumKeys, &report.keys);
   ASSIGN_OR_RETURN(report.version, stored_version(*db));
   return report;

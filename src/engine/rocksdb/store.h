@@ -16,6 +16,7 @@
 #include "engine/rocksdb/insertion_hint.h"
 #include "engine/rocksdb/log_file_system.h"
 #include "engine/rocksdb/rocksdb_engine.h"
+#include "engine/rocksdb/value_files.h"
 
 namespace strata::kv {
 
@@ -31,6 +32,7 @@ struct Store {
   std::shared_ptr<LogFileSystem> file_system;
   std::unique_ptr<rocksdb::Env> env;
   std::shared_ptr<rocksdb::Cache> cache;
+  std::unique_ptr<ValueFiles> values;
   std::shared_ptr<InsertionHint> insertion_hint = std::make_shared<InsertionHint>();
   std::unique_ptr<rocksdb::DB> db;
   // Written when the store was opened and durable: above every version that it ever answered with.

@@ -28,9 +28,9 @@ Result<std::unique_ptr<SimulatedStore>> SimulatedStore::open(std::shared_ptr<kv:
   options.block_cache_bytes = 1 << 20;
   // The least that RocksDB takes: a life sees flushes and compactions.
   options.write_buffer_bytes = 64 << 10;
-  // Many values lie in files of their own, many of these are dead soon, and their space is given back at once.
-  options.large_value_bytes = 1'000;
-  options.most_large_bytes_in_memory = 32 << 10;
+  // Many of the files of large values are dead soon, and their space is given back at once.
+  options.large_value_bytes = large_value_bytes(durability);
+  options.value_file_bytes = 32 << 10;
   options.reclaim_delay_ms = 1;
   options.least_garbage_bytes = 16 << 10;
   options.gather_part = 0;

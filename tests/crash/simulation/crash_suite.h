@@ -104,6 +104,12 @@ class CrashSuite {
   bool opening_ = false;
 };
 
+// Values of this size and more lie in files of their own: many of a store that syncs, and of one that does not only the
+// longest, so that its log has records of many blocks.
+constexpr size_t large_value_bytes(kv::Durability durability) {
+  return durability == kv::Durability::async ? 80'000 : 1'000;
+}
+
 // An engine over a simulated disk. Errors as RocksdbEngine::open.
 class SimulatedStore {
  public:

@@ -40,6 +40,18 @@ Ledger::Entry Ledger::draw(Random& random) const {
   return entry;
 }
 
+// Commits with large values wait for their values' sync while others pass: only those of one kind keep their order when
+// they are under way together, and the numbers are in the order of the commits.
+void Ledger::make_alike(std::span<Entry> entries, bool large) const {
+  const size_t least = large_value_bytes(durability_);
+  for (Entry& entry : entries) {
+    for (Change& change : entry.changes) {
+      if (!large && change.value.size() >= least) change.value.resize(least - 1);
+    }
+    if (large) entry.changes.push_back({kv::MutationType::set, key_of(entry.changes.size()), Bytes(least, 'l')});
+  }
+}
+
 void Ledger::apply(const Entry& entry, uint64_t number, State& state) const {
   for (const Change& change : entry.changes) {
     switch (change.type) {
@@ -92,6 +104,7 @@ Result<void> Ledger::step(const kv::Database& database, Random& random) {
   const size_t count = 1 + (random.one_in(3) ? random.below(most_in_flight) : 0);
   const size_t begin = entries_.size();
   for (size_t i = 0; i < count; ++i) entries_.push_back(draw(random));
+  if (count > 1) make_alike({entries_.begin() + static_cast<ptrdiff_t>(begin), entries_.end()}, random.one_in(2));
   for (size_t i = 0; i < count; ++i) {
     const Entry& entry = entries_[begin + i];
     kv::Transaction& transaction = transactions.emplace_back(database.create_transaction());

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 
 #include "crash/simulation/crash_suite.h"
 
@@ -39,6 +40,7 @@ class Ledger final : public Workload {
   };
 
   Entry draw(Random& random) const;
+  void make_alike(std::span<Entry> entries, bool large) const;
   void apply(const Entry& entry, uint64_t number, State& state) const;
   static Result<State> read(const kv::Database& database);
   static uint64_t number_of(const State& state);

@@ -1,0 +1,68 @@
+// ValueCollector: gives back the space of large values that nobody refers to.
+//
+// Purpose:       removes value files without a reference; when half of all bytes are dead, writes what lives in files
+//                that are mostly dead again, so that those files die too.
+// Ownership:     borrows everything.
+// Thread safety: one thread, which is not the committer's.
+// Invariants:    a file is removed when it was sealed and not in use, then the memtables were flushed, and then no
+// table
+//                referred to it: tables keep what a snapshot still sees, and nothing can refer to it anew. A value is
+//                moved by an ordinary commit that conflicts with any other write of its key. After a failed write
+//                nothing is removed: the log may hold a commit that was answered with an error.
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <atomic>
+#include <optional>
+#include <set>
+
+#include "engine/rocksdb/value_usage.h"
+#include "engine/rocksdb/value_writer.h"
+
+namespace strata::kv {
+
+class ValueCollector {
+ public:
+  // Files are rewritten when at least so much is dead.
+  ValueCollector(Store& store, ReadViews& views, Committer& committer, ValueWriter& writer,
+                 uint64_t least_garbage_bytes)
+      : db_(*store.db),
+        files_(*store.values),
+        views_(views),
+        committer_(committer),
+        writer_(writer),
+        least_garbage_bytes_(least_garbage_bytes) {}
+
+  // One look. What it moved is gone after a later one. `stop` ends it early.
+  void collect(const std::atomic<bool>& stop);
+
+ private:
+  using Files = std::vector<ValueFiles::Sealed>;
+  struct Moved {
+    rocksdb::SequenceNumber at = 0;
+    Bytes first;  // the keys
+    Bytes last;
+  };
+
+  Result<void> look(const std::atomic<bool>& stop);
+  // What the tables say of files that were sealed before the memtables were flushed; flushes where that is needed.
+  Result<ValueUsage> usage_of(const Files& files);
+  void compact_moved(const std::atomic<bool>& stop);
+  Result<void> move_living(const Files& files, const ValueUsage& usage, const std::atomic<bool>& stop);
+  Result<void> move_out(uint64_t file, const std::atomic<bool>& stop);
+  struct Batch;
+  Result<void> add_if_alive(Batch& batch, BytesView key, const ValueReference& reference);
+  Result<void> commit(Batch& batch);
+
+  rocksdb::DB& db_;
+  ValueFiles& files_;
+  ReadViews& views_;
+  Committer& committer_;
+  ValueWriter& writer_;
+  const uint64_t least_garbage_bytes_;
+  std::set<uint64_t> flushed_;  // files that no memtable refers to
+  std::optional<Moved> moved_;  // their old references wait for a compaction
+};
+
+}  // namespace strata::kv

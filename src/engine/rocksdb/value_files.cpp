@@ -1,0 +1,269 @@
+#include "engine/rocksdb/value_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/rocksdb/format_file.h"
+
+namespace strata::kv {
+namespace {
+
+constexpr std::string_view suffix = ".values";
+constexpr BytesView file_header("strata values\0\0\1", 16);
+// Of a record, before its key: sizes of key and value, the value's hash, the hash of those 16 bytes and the key.
+constexpr size_t header_bytes = 24;
+// Space is taken from the file system in pieces: half the CPU of a write whose blocks are not allocated yet.
+constexpr size_t preallocated_bytes = 8u << 20;
+constexpr size_t most_key_bytes = 64u << 10;
+
+std::optional<uint64_t> file_number(std::string_view name) {
+  if (!name.ends_with(suffix)) return std::nullopt;
+  name.remove_suffix(suffix.size());
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+struct ValueFiles::File {
+  uint64_t number = 0;
+  std::atomic<uint64_t> bytes = 0;
+  std::atomic<bool> sealed = false;
+  // Opened by the first read.
+  mutable std::mutex mutex;
+  mutable std::unique_ptr<rocksdb::FSRandomAccessFile> reader;
+};
+
+std::filesystem::path ValueFiles::name_of(uint64_t number) const {
+  return directory_ / fmt::format("{:06}{}", number, suffix);
+}
+
+Error ValueFiles::error_of(const rocksdb::Status& status, uint64_t number) const {
+  const Error error = to_error(status);
+  return {error.code(), fmt::format("{}: {}", name_of(number).string(), error.message())};
+}
+
+Result<std::unique_ptr<ValueFiles>> ValueFiles::open(LogFileSystem& files, const std::filesystem::path& directory,
+                                                     uint64_t most_file_bytes) {
+  std::unique_ptr<ValueFiles> values(new ValueFiles(files, directory, most_file_bytes));
+  std::vector<std::string> names;
+  const rocksdb::IOStatus listed = files.GetChildren(directory.string(), {}, &names, nullptr);
+  if (!listed.ok()) return to_error(listed);
+  for (const std::string& name : names) {
+    const std::optional<uint64_t> number = file_number(name);
+    if (!number) continue;
+    uint64_t bytes = 0;
+    const rocksdb::IOStatus sized = files.GetFileSize((directory / name).string(), {}, &bytes, nullptr);
+    if (!sized.ok()) return values->error_of(sized, *number);
+    auto file = std::make_shared<File>();
+    file->number = *number;
+    file->bytes = bytes;
+    file->sealed = true;
+    values->next_number_ = std::max(values->next_number_, *number + 1);
+    values->all_.emplace(*number, std::move(file));
+  }
+  return values;
+}
+
+ValueFiles::~ValueFiles() { seal(); }
+
+Result<void> ValueFiles::begin_file() {
+  auto file = std::make_shared<File>();
+  file->number = next_number_++;
+  const std::string name = name_of(file->number).string();
+  rocksdb::IOStatus status = files_.NewWritableFile(name, {}, &writable_, nullptr);
+  if (status.ok()) {
+    writable_->SetPreallocationBlockSize(preallocated_bytes);
+    status = writable_->Append({file_header.data(), file_header.size()}, {}, nullptr);
+  }
+  std::unique_ptr<rocksdb::FSDirectory> directory;
+  if (status.ok()) status = files_.NewDirectory(directory_.string(), {}, &directory, nullptr);
+  // What is synced in it later is lost with its name otherwise.
+  if (status.ok()) status = directory->Fsync({}, nullptr);
+  if (!status.ok()) {
+    writable_.reset();
+    files_.DeleteFile(name, {}, nullptr).PermitUncheckedError();
+    return error_of(status, file->number);
+  }
+  file->bytes = file_header.size();
+  writing_ = file;
+  std::lock_guard lock(mutex_);
+  all_.emplace(file->number, std::move(file));
+  return {};
+}
+
+void ValueFiles::seal() {
+  if (!writing_) return;
+  // What was not synced nobody refers to.
+  writable_->Close({}, nullptr).PermitUncheckedError();
+  writable_.reset();
+  writing_->sealed = true;
+  writing_.reset();
+  unsynced_ = false;
+  append_failed_ = false;
+}
+
+Result<ValueFiles::Appended> ValueFiles::append(BytesView key, BytesView value) {
+  if (writing_ && (append_failed_ || writing_->bytes >= most_file_bytes_)) {
+    // Of what was appended since the last sync() too, which asks later.
+    if (const Result<void> synced = sync_file(); !synced.ok()) sync_error_ = synced.error();
+    seal();
+  }
+  if (!writing_) RETURN_IF_ERROR(begin_file());
+  const uint64_t number = writing_->number;
+  const uint64_t at = writing_->bytes;
+  const uint64_t hash = value_hash(value);
+  Bytes header;
+  header.reserve(header_bytes + key.size());
+  append_le32(header, static_cast<uint32_t>(key.size()));
+  append_le32(header, static_cast<uint32_t>(value.size()));
+  append_le64(header, hash);
+  header.append(key);
+  const uint64_t checked = value_hash(header);
+  Bytes check;
+  append_le64(check, checked);
+  header.insert(16, check);
+  writable_->PrepareWrite(at, header.size() + value.size(), {}, nullptr);
+  rocksdb::IOStatus status = writable_->Append({header.data(), header.size()}, {}, nullptr);
+  if (status.ok()) status = writable_->Append({value.data(), value.size()}, {}, nullptr);
+  append_failed_ = !status.ok();
+  if (!status.ok()) return error_of(status, number);
+  unsynced_ = true;
+  writing_->bytes = at + header.size() + value.size();
+  counters_.bytes.fetch_add(header.size() + value.size(), std::memory_order_relaxed);
+  return Appended{{.file = number, .offset = at + header.size(), .size = value.size(), .hash = hash}, writing_};
+}
+
+Result<void> ValueFiles::sync() {
+  const Result<void> synced = sync_file();
+  if (const std::optional<Error> earlier = std::exchange(sync_error_, std::nullopt)) return *earlier;
+  return synced;
+}
+
+Result<void> ValueFiles::sync_file() {
+  if (!unsynced_) return {};
+  unsynced_ = false;
+  counters_.syncs.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t number = writing_->number;
+  const rocksdb::IOStatus status = writable_->Sync({}, nullptr);
+  if (status.ok()) return {};
+  // The kernel has dropped the pages that it could not write: a second sync would succeed without them.
+  seal();
+  return error_of(status, number);
+}
+
+Result<std::shared_ptr<ValueFiles::File>> ValueFiles::find(uint64_t number) const {
+  std::lock_guard lock(mutex_);
+  const auto it = all_.find(number);
+  if (it == all_.end()) {
+    return Error(ErrorCode::corruption, fmt::format("{} is missing: a value lies in it", name_of(number).string()));
+  }
+  return it->second;
+}
+
+Result<rocksdb::Slice> ValueFiles::read_at(const File& file, uint64_t offset, size_t size, char* into) const {
+  {
+    std::lock_guard lock(file.mutex);
+    if (!file.reader) {
+      const rocksdb::IOStatus opened =
+          files_.NewRandomAccessFile(name_of(file.number).string(), {}, &file.reader, nullptr);
+      if (!opened.ok()) return error_of(opened, file.number);
+    }
+  }
+  rocksdb::Slice found;
+  const rocksdb::IOStatus status = file.reader->Read(offset, size, {}, &found, into, nullptr);
+  if (!status.ok()) return error_of(status, file.number);
+  return found;
+}
+
+Result<void> ValueFiles::read(const ValueReference& reference, Bytes& out) const {
+  ASSIGN_OR_RETURN(const auto file, find(reference.file));
+  const auto damaged = [&] {
+    return Error(ErrorCode::corruption,
+                 fmt::format("{}: the value at {} is damaged", name_of(reference.file).string(), reference.offset));
+  };
+  if (reference.size > file->bytes || reference.offset > file->bytes - reference.size) return damaged();
+  const size_t before = out.size();
+  out.resize(before + reference.size);
+  char* const into = out.data() + before;
+  Result<rocksdb::Slice> found = read_at(*file, reference.offset, reference.size, into);
+  if (!found.ok() || found->size() != reference.size || value_hash({found->data(), found->size()}) != reference.hash) {
+    out.resize(before);
+    return found.ok() ? damaged() : std::move(found).error();
+  }
+  if (found->data() != into) std::copy_n(found->data(), found->size(), into);
+  return {};
+}
+
+Result<void> ValueFiles::append_value(BytesView stored, Bytes& out) const {
+  if (is_reference(stored)) return read(decode_reference(stored), out);
+  out.append(stored);
+  return {};
+}
+
+std::vector<ValueFiles::Sealed> ValueFiles::sealed_and_unused() const {
+  std::lock_guard lock(mutex_);
+  std::vector<Sealed> found;
+  for (const auto& [number, file] : all_) {
+    if (file->sealed && file.use_count() == 1) found.push_back({number, file->bytes});
+  }
+  return found;
+}
+
+std::vector<ValueFiles::Sealed> ValueFiles::all() const {
+  std::lock_guard lock(mutex_);
+  std::vector<Sealed> found;
+  for (const auto& [number, file] : all_) found.push_back({number, file->bytes});
+  return found;
+}
+
+void ValueFiles::remove(uint64_t number) {
+  {
+    std::lock_guard lock(mutex_);
+    all_.erase(number);
+  }
+  const rocksdb::IOStatus removed = files_.DeleteFile(name_of(number).string(), {}, nullptr);
+  // The next open finds it again.
+  if (!removed.ok()) log::warning("cannot remove a file of values", {{"error", removed.ToString()}});
+}
+
+Result<void> ValueFiles::visit(uint64_t number, const Visit& visit) const {
+  ASSIGN_OR_RETURN(const auto file, find(number));
+  STRATA_ASSERT(file->sealed);
+  const uint64_t end = file->bytes;
+  Bytes buffer(header_bytes + most_key_bytes, '\0');
+  for (uint64_t at = file_header.size(); at + header_bytes <= end;) {
+    ASSIGN_OR_RETURN(const rocksdb::Slice found,
+                     read_at(*file, at, std::min<uint64_t>(header_bytes + 256, end - at), buffer.data()));
+    BytesView record(found.data(), found.size());
+    if (record.size() < header_bytes) return {};
+    const size_t key_size = read_le32(record);
+    const uint64_t value_size = read_le32(record.substr(4));
+    if (key_size > most_key_bytes || at + header_bytes + key_size + value_size > end) return {};
+    if (record.size() < header_bytes + key_size) {
+      ASSIGN_OR_RETURN(const rocksdb::Slice more, read_at(*file, at, header_bytes + key_size, buffer.data()));
+      record = {more.data(), more.size()};
+      if (record.size() < header_bytes + key_size) return {};
+    }
+    const BytesView key = record.substr(header_bytes, key_size);
+    Bytes checked(record.substr(0, 16));
+    checked.append(key);
+    if (read_le64(record.substr(16)) != value_hash(checked)) return {};
+    const ValueReference reference{.file = number,
+                                   .offset = at + header_bytes + key_size,
+                                   .size = value_size,
+                                   .hash = read_le64(record.substr(8))};
+    ASSIGN_OR_RETURN(const bool more, visit(Bytes(key), reference));
+    if (!more) return {};
+    at = reference.offset + value_size;
+  }
+  return {};
+}
+
+}  // namespace strata::kv

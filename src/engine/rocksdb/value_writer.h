@@ -1,0 +1,59 @@
+// ValueWriter: takes the large values out of commits, before the committer sees them.
+//
+// Purpose:       one thread appends the large values of all commits that wait to a value file, syncs once, puts
+//                references in their place and hands the commits on. Small commits do not wait behind them.
+// Ownership:     owns waiting requests until they are handed on; borrows files and committer.
+// Thread safety: commit from any thread.
+// Invariants:    a value is on disk before the log or the tree refers to it, whatever the commit's durability: the log
+//                may reach the disk by itself at any time. The file counts as in use until the commit is answered. A
+//                value that could not be written fails its commit alone: nothing of it is anywhere.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/rocksdb/committer.h"
+#include "engine/rocksdb/value_files.h"
+
+namespace strata::kv {
+
+class ValueWriter {
+ public:
+  ValueWriter(ValueFiles& files, Committer& committer, const RocksdbOptions& options);
+  // Hands on what waits.
+  ~ValueWriter();
+
+  // As Committer::commit, of any request.
+  Future<Committed> commit(CommitRequest request);
+
+ private:
+  struct Waiting {
+    CommitRequest request;
+    Promise<Committed> promise;
+    size_t bytes = 0;
+    std::vector<ValueFiles::Use> uses;
+    std::optional<Error> error;
+  };
+
+  void run();
+  bool take_group();
+  void write_group();
+  Result<void> write_values(Waiting& waiting);
+
+  ValueFiles& files_;
+  Committer& committer_;
+  const RocksdbOptions& options_;
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::vector<Waiting> waiting_;
+  size_t waiting_bytes_ = 0;
+  bool stopping_ = false;
+
+  std::vector<Waiting> group_;  // the thread's own
+  std::thread thread_;
+};
+
+}  // namespace strata::kv
