@@ -28,6 +28,8 @@ constexpr Row rows[] = {
     {"strata_engine_sync_seconds_total", counter, "Time spent in those syncs",
      [](const Stats& stats) { return static_cast<double>(stats.sync_us_sum) / 1e6; }},
     {"strata_engine_log_bytes_total", counter, "Bytes written to the write-ahead log", as_is<&Stats::log_bytes>},
+    {"strata_engine_value_bytes_total", counter, "Bytes written to files of large values", as_is<&Stats::value_bytes>},
+    {"strata_engine_value_syncs_total", counter, "Syncs of files of large values", as_is<&Stats::value_syncs>},
     {"strata_engine_last_batch_commits", gauge, "Commits of the last batch", as_is<&Stats::last_batch_commits>},
     {"strata_engine_waiting_commits", gauge, "Commits that wait for a batch", as_is<&Stats::waiting_commits>},
     {"strata_engine_block_cache_bytes", gauge, "Blocks in the cache", as_is<&Stats::block_cache_bytes>},
