@@ -81,6 +81,23 @@ Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& co
   return {};
 }
 
+Result<void> BatchBuilder::check_held(const CommitRequest& request, const std::vector<ValueReference>& references) {
+  for (size_t i = 0; i < references.size(); ++i) {
+    const BytesView key = request.mutations[i].key;
+    const auto cleared = cleared_.upper_bound(key);
+    const bool is_cleared = cleared != cleared_.begin() && key < std::prev(cleared)->second;
+    if (is_cleared || overlay_.contains(key)) return ErrorCode::not_committed;
+    found_.Reset();
+    const rocksdb::Status status = db_.Get(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), to_slice(key), &found_);
+    if (!status.ok() && !status.IsNotFound()) return to_error(status);
+    const BytesView stored = to_view(found_);
+    if (status.IsNotFound() || !is_reference(stored) || decode_reference(stored) != references[i]) {
+      return ErrorCode::not_committed;
+    }
+  }
+  return {};
+}
+
 // A set of such a value goes beside the tree; these are too few, and too contrived, to be worth a way of their own.
 Result<void> BatchBuilder::refuse_reference(BytesView value) {
   if (!is_reference(value)) return {};

@@ -35,6 +35,8 @@ class BatchBuilder {
   BatchBuilder(rocksdb::DB& db, const ValueFiles& values, size_t value_limit_bytes)
       : db_(db), values_(values), value_limit_bytes_(value_limit_bytes) {}
 
+  // Writers may leave their conflict ranges out: what a move replaces is compared itself. Errors: not_committed.
+  Result<void> check_held(const CommitRequest& request, const std::vector<ValueReference>& references);
   // An error leaves the batch half built: clear() and start again without that transaction.
   Result<void> add(const CommitRequest& request, const Committed& committed);
   // Whether a request needs to see what the batch wrote before it; if one of a batch does, say so before the first add.

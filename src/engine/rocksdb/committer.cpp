@@ -79,14 +79,15 @@ size_t Committer::bytes_of(const CommitRequest& request) {
 
 Future<Committed> Committer::commit(CommitRequest request) {
   if (const Result<void> legal = check(request); !legal.ok()) return legal.error();
-  Waiting waiting{std::move(request), {}, 0, {}};
+  Waiting waiting{std::move(request), {}, 0, {}, {}};
   Future<Committed> future = waiting.promise.future();
   if (std::optional<Error> refused = enqueue(waiting)) return *std::move(refused);
   return future;
 }
 
-void Committer::commit(CommitRequest request, Promise<Committed> promise, std::vector<ValueFiles::Use> uses) {
-  Waiting waiting{std::move(request), std::move(promise), 0, std::move(uses)};
+void Committer::commit(CommitRequest request, Promise<Committed> promise, std::vector<ValueFiles::Use> uses,
+                       std::vector<ValueReference> moved_from) {
+  Waiting waiting{std::move(request), std::move(promise), 0, std::move(uses), std::move(moved_from)};
   if (std::optional<Error> refused = enqueue(waiting)) waiting.promise.fulfil(*std::move(refused));
 }
 
@@ -253,7 +254,7 @@ void Committer::resolve_batch(Version version) {
 size_t Committer::build_batch(Version version) {
   bool overlay = false;
   for (size_t i = 0; i < batch_.size() && !overlay; ++i) {
-    overlay = !outcomes_[i].error && BatchBuilder::needs_overlay(batch_[i].request);
+    overlay = !outcomes_[i].error && (!batch_[i].moved_from.empty() || BatchBuilder::needs_overlay(batch_[i].request));
   }
   for (;;) {
     builder_.clear();
@@ -262,7 +263,8 @@ size_t Committer::build_batch(Version version) {
     bool again = false;
     for (size_t i = 0; i < batch_.size() && !again; ++i) {
       if (outcomes_[i].error) continue;
-      Result<void> added = builder_.add(batch_[i].request, {version, order});
+      Result<void> added = builder_.check_held(batch_[i].request, batch_[i].moved_from);
+      if (added.ok()) added = builder_.add(batch_[i].request, {version, order});
       if (added.ok()) {
         outcomes_[i].batch_order = order++;
       } else {

@@ -33,7 +33,9 @@ class Committer {
   Future<Committed> commit(CommitRequest request);
   // The same of a request that was checked, with references in place of its large values. It holds `uses` until it has
   // answered.
-  void commit(CommitRequest request, Promise<Committed> promise, std::vector<ValueFiles::Use> uses);
+  // With `moved_from`, one for each mutation, it is refused (not_committed) unless their keys still hold those.
+  void commit(CommitRequest request, Promise<Committed> promise, std::vector<ValueFiles::Use> uses,
+              std::vector<ValueReference> moved_from);
   // Errors: key_outside_legal_range.
   static Result<void> check(const CommitRequest& request);
   // What a request takes while it waits.
@@ -50,6 +52,7 @@ class Committer {
     Promise<Committed> promise;
     size_t bytes;
     std::vector<ValueFiles::Use> uses;
+    std::vector<ValueReference> moved_from;
   };
   struct Outcome {
     std::optional<Error> error;

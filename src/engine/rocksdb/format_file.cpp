@@ -120,6 +120,18 @@ Result<int> check_format(rocksdb::FileSystem& files, const path& directory) {
   return *format;
 }
 
+namespace {
+
+Result<void> write_format(rocksdb::FileSystem& files, const path& directory) {
+  const path temporary = directory / format_temporary_name;
+  const path name = directory / format_name;
+  RETURN_IF_ERROR(write_and_sync(files, temporary, fmt::format("{}\nformat {}\n", format_first_line, format_version)));
+  RETURN_IF_ERROR(checked(files.RenameFile(temporary.string(), name.string(), {}, nullptr), "cannot create", name));
+  return sync_directory(files, directory);
+}
+
+}  // namespace
+
 // The format file is the first thing in the directory: whatever comes later is ours.
 Result<void> prepare_directory(rocksdb::FileSystem& files, const path& directory) {
   RETURN_IF_ERROR(create_directories(files, directory));
@@ -128,16 +140,16 @@ Result<void> prepare_directory(rocksdb::FileSystem& files, const path& directory
   if (!format) {
     ASSIGN_OR_RETURN(unused, is_unused(files, directory));
   }
-  if (!unused) {
-    ASSIGN_OR_RETURN(const int known, check_format(files, directory));
-    // A start that was cut short may have ended between the renaming and this.
-    if (known == format_version) return sync_directory(files, directory);
-  }
-  const path temporary = directory / format_temporary_name;
-  const path name = directory / format_name;
-  RETURN_IF_ERROR(write_and_sync(files, temporary, fmt::format("{}\nformat {}\n", format_first_line, format_version)));
-  RETURN_IF_ERROR(checked(files.RenameFile(temporary.string(), name.string(), {}, nullptr), "cannot create", name));
+  if (unused) return write_format(files, directory);
+  ASSIGN_OR_RETURN([[maybe_unused]] const int known, check_format(files, directory));
+  // A start that was cut short may have ended between the renaming and this.
   return sync_directory(files, directory);
+}
+
+Result<void> mark_format(rocksdb::FileSystem& files, const path& directory) {
+  ASSIGN_OR_RETURN(const int known, check_format(files, directory));
+  if (known == format_version) return {};
+  return write_format(files, directory);
 }
 
 }  // namespace strata::kv

@@ -4,8 +4,8 @@
 // Ownership:     borrows the file system.
 // Thread safety: one process at a time in a directory; RocksDB's LOCK comes later.
 // Invariants:    a directory without the file is touched only when it is empty; a newer format never. When
-//                prepare_directory has answered, the directory and the file are there after a power cut, and name this
-//                version's format: what an older one wrote this one reads.
+//                prepare_directory has answered, the directory and the file are there after a power cut. An older
+//                format is left as it is until mark_format.
 #pragma once
 
 #include <rocksdb/file_system.h>
@@ -19,6 +19,8 @@ namespace strata::kv {
 Error to_error(const rocksdb::Status& status);
 
 Result<void> prepare_directory(rocksdb::FileSystem& files, const std::filesystem::path& directory);
+// Of a directory that is locked: it names this version's format from now on, which older versions refuse.
+Result<void> mark_format(rocksdb::FileSystem& files, const std::filesystem::path& directory);
 // The format's number. invalid_argument: no file, not ours, or newer.
 Result<int> check_format(rocksdb::FileSystem& files, const std::filesystem::path& directory);
 

@@ -209,5 +209,119 @@ TEST_F(LargeValues, NobodyCanMakeUpAReference) {
   EXPECT_FALSE(get("atomic"));
 }
 
+TEST_F(LargeValues, AMoveNeverUndoesAWriteWithoutConflictRange) {
+  options.reclaim_delay_ms = 100'000;
+  open();
+  put_some(0, 201);
+  for (size_t i = 0; i < 201; ++i) {
+    if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
+  }
+  options.reclaim_delay_ms = 200;
+  open();
+  const uint64_t before = value_bytes();
+  files->hold_log_syncs(true);
+  Future<Committed> holds = engine->commit(write("other", "1", Durability::sync));
+  ASSERT_TRUE(becomes_true([&] { return files->held() > 0; }));
+  CommitRequest blind = write(name(10), "new");
+  blind.write_conflicts.clear();
+  Future<Committed> written = engine->commit(std::move(blind));
+  EXPECT_TRUE(becomes_true([&] { return engine->stats().waiting_commits >= 2; }));
+  EXPECT_GT(value_bytes(), before);
+  files->hold_log_syncs(false);
+  ASSERT_TRUE(holds.get().ok());
+  ASSERT_TRUE(written.get().ok());
+  EXPECT_TRUE(becomes_true([&] { return engine->stats().commits >= 3; }));
+  EXPECT_EQ(get(name(10)).value_or("").substr(0, 20), "new");
+}
+
+TEST_F(LargeValues, RefusedOnesLeaveNoFiles) {
+  options.reclaim_delay_ms = 100'000;
+  open();
+  ASSERT_TRUE(put(name(1), value(1)).ok());
+  files->limit_space(".values", 50'000);
+  for (size_t i = 10; i < 60; ++i) ASSERT_EQ(code(put(name(i), value(i))), "disk_full");
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
+    if (entry.path().extension() == ".values") ++count;
+  }
+  EXPECT_LE(count, 2u);
+}
+
+TEST_F(LargeValues, AFullDiskThatTakesNoTablesDoesNotStopTheStore) {
+  options.reclaim_delay_ms = 5;
+  open();
+  ASSERT_TRUE(put("k", "1", Durability::sync).ok());
+  files->limit_space("s", 50'000);  // .values
+  ASSERT_EQ(code(put(name(1), value(1))), "disk_full");
+  ASSERT_EQ(code(put(name(1), value(1))), "disk_full");
+  files->limit_space("t", 0);  // .sst
+  // Some looks at the files of values, which must not come to a flush.
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_TRUE(put("k", "2").ok());
+}
+
+TEST_F(LargeValues, VerifySeesThatAllFilesAreGone) {
+  open();
+  put_some(0, 3);
+  engine.reset();
+  for (;;) {
+    const auto file = only_file(".values");
+    if (file.empty()) break;
+    std::filesystem::remove(file);
+  }
+  EXPECT_EQ(code(RocksdbEngine::verify(options.directory)), "corruption");
+}
+
+TEST_F(LargeValues, AMoveIsFinishedAfterARestart) {
+  options.reclaim_delay_ms = 100'000;
+  open();
+  put_some(0, 201);
+  for (size_t i = 0; i < 201; ++i) {
+    if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
+  }
+  options.reclaim_delay_ms = 200;
+  open();
+  const uint64_t before = value_bytes();
+  ASSERT_TRUE(becomes_true([&] { return value_bytes() >= before + 21 * 90'000; }));
+  options.reclaim_delay_ms = 50;
+  open();
+  EXPECT_GT(value_bytes(), before);
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 4'000'000; })) << value_bytes();
+}
+
+TEST_F(LargeValues, WhatIsDeletedOneByOneGivesItsSpaceBack) {
+  options.reclaim_delay_ms = 50;
+  open();
+  put_some(0, 200);
+  open();
+  for (size_t i = 0; i < 200; ++i) {
+    CommitRequest request;
+    request.mutations.push_back({MutationType::clear, request.arena.copy(name(i)), ""});
+    ASSERT_TRUE(engine->commit(std::move(request)).get().ok());
+  }
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 4'000'000; })) << value_bytes();
+}
+
+TEST_F(LargeValues, WhatIsReplacedOneByOneGivesItsSpaceBack) {
+  options.reclaim_delay_ms = 50;
+  open();
+  for (int round = 0; round < 4; ++round) {
+    put_some(0, 60);
+    open();
+  }
+  put_some(0, 60);
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 11'000'000; })) << value_bytes();
+  for (size_t i = 0; i < 60; ++i) EXPECT_TRUE(get(name(i)) == value(i)) << i;
+}
+
+TEST_F(LargeValues, TheFileThatIsWrittenGivesItsSpaceBackToo) {
+  options.reclaim_delay_ms = 50;
+  options.value_file_bytes = 100 << 20;
+  open();
+  put_some(0, 200);
+  clear(name(0), name(200));
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 4'000'000; })) << value_bytes();
+}
+
 }  // namespace
 }  // namespace strata::kv

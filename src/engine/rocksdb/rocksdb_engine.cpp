@@ -89,7 +89,7 @@ struct RocksdbEngine::Parts {
         reclaimer(*store.db, options.reclaim_delay_ms),
         committer(store, views, watches, reclaimer, options),
         writer(*store.values, committer, options),
-        collector(store, views, committer, writer, options.least_garbage_bytes) {
+        collector(store, committer, writer, options) {
     reclaimer.start(collector);
   }
   ~Parts() { reclaimer.stop(); }

@@ -172,9 +172,9 @@ TEST_F(SimulatedCrashes, ABulkLoadLeavesAStateBetweenCommitsAndAllBeforeTheLastS
   disk->watch_changes([&, raw = disk.get()](int64_t) {
     if (cuts.size() < 300) cuts.emplace_back(raw->cut_power(++seed), durable);
   });
-  const int commits = 60;
+  const int commits = 120;
   for (int i = 0; i < commits; ++i) {
-    const bool sync = i % 20 == 19;
+    const bool sync = i % 40 == 39;
     // Memtables of 64 KiB: flushes come between syncs too. Each third value lies in a file of its own.
     const Bytes value(i % 3 == 0 ? 9'000 : 5'000, static_cast<char>('a' + i % 26));
     ASSERT_TRUE(put("k" + std::to_string(i), value, sync ? Durability::sync : Durability::async).ok());
@@ -195,7 +195,7 @@ TEST_F(SimulatedCrashes, ABulkLoadLeavesAStateBetweenCommitsAndAllBeforeTheLastS
       last = i;
     }
     EXPECT_GE(last, promised);
-    was_between = was_between || (last >= 0 && last % 20 != 19);
+    was_between = was_between || (last >= 0 && last % 40 != 39);
   }
   EXPECT_GT(cuts.size(), 20U);
   EXPECT_TRUE(was_between);

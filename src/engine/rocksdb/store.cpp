@@ -166,7 +166,10 @@ Result<void> recover_manifest(rocksdb::Env& env, const std::filesystem::path& di
 Result<void> verify_values(rocksdb::DB& db, const ValueFiles& values) {
   uint64_t old_files = 0;
   db.GetIntProperty(rocksdb::DB::Properties::kNumBlobFiles, &old_files);
-  if (values.all().empty() && old_files == 0) return {};
+  uint64_t unflushed = 0;
+  db.GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &unflushed);
+  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db));
+  if (usage.empty() && unflushed == 0 && old_files == 0) return {};
   rocksdb::ReadOptions read;
   read.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> iterator(db.NewIterator(read));
@@ -206,7 +209,11 @@ Result<Store> open_store(const RocksdbOptions& options) {
   const rocksdb::Status opened = rocksdb::DB::Open(database, options.directory.string(), &db);
   if (!opened.ok()) return open_error(opened, options.directory);
   store.db.reset(db);
+  // Held by RocksDB's lock now. An older version would show references as values.
+  RETURN_IF_ERROR(mark_format(*base->GetFileSystem(), options.directory));
   ASSIGN_OR_RETURN(store.values, ValueFiles::open(*store.file_system, options.directory, options.value_file_bytes));
+  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(*db));
+  if (!usage.empty()) store.values->use_numbers_above(usage.rbegin()->first);
   ASSIGN_OR_RETURN(const Version stored, stored_version(*db));
   store.start_version = stored + restart_gap;
   Bytes value;

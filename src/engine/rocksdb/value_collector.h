@@ -7,7 +7,7 @@
 // Invariants:    a file is removed when it was sealed and not in use, then the memtables were flushed, and then no
 // table
 //                referred to it: tables keep what a snapshot still sees, and nothing can refer to it anew. A value is
-//                moved by an ordinary commit that conflicts with any other write of its key. After a failed write
+//                moved by a commit that is refused when its key holds anything else by then. After a failed write
 //                nothing is removed: the log may hold a commit that was answered with an error.
 #pragma once
 
@@ -24,15 +24,8 @@ namespace strata::kv {
 
 class ValueCollector {
  public:
-  // Files are rewritten when at least so much is dead.
-  ValueCollector(Store& store, ReadViews& views, Committer& committer, ValueWriter& writer,
-                 uint64_t least_garbage_bytes)
-      : db_(*store.db),
-        files_(*store.values),
-        views_(views),
-        committer_(committer),
-        writer_(writer),
-        least_garbage_bytes_(least_garbage_bytes) {}
+  ValueCollector(Store& store, Committer& committer, ValueWriter& writer, const RocksdbOptions& options)
+      : db_(*store.db), files_(*store.values), committer_(committer), writer_(writer), options_(options) {}
 
   // One look. What it moved is gone after a later one. `stop` ends it early.
   void collect(const std::atomic<bool>& stop);
@@ -41,11 +34,15 @@ class ValueCollector {
   using Files = std::vector<ValueFiles::Sealed>;
   struct Moved {
     rocksdb::SequenceNumber at = 0;
-    Bytes first;  // the keys
-    Bytes last;
+    std::optional<Bytes> first;  // the keys
+    std::optional<Bytes> last;
   };
 
   Result<void> look(const std::atomic<bool>& stop);
+  // Where so much was deleted or written anew that it may be half of all: the tables that refer to values are
+  // compacted, which nobody would ask for otherwise, since references are little.
+  Result<void> find_dead(const std::atomic<bool>& stop);
+  void compact(BytesView first, BytesView last, const std::atomic<bool>& stop);
   // What the tables say of files that were sealed before the memtables were flushed; flushes where that is needed.
   Result<ValueUsage> usage_of(const Files& files);
   void compact_moved(const std::atomic<bool>& stop);
@@ -57,12 +54,12 @@ class ValueCollector {
 
   rocksdb::DB& db_;
   ValueFiles& files_;
-  ReadViews& views_;
   Committer& committer_;
   ValueWriter& writer_;
-  const uint64_t least_garbage_bytes_;
+  const RocksdbOptions& options_;
   std::set<uint64_t> flushed_;  // files that no memtable refers to
   std::optional<Moved> moved_;  // their old references wait for a compaction
+  uint64_t appended_ = 0;       // when find_dead last compacted
 };
 
 }  // namespace strata::kv

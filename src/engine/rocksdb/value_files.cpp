@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <utility>
 
@@ -19,6 +20,7 @@ constexpr size_t header_bytes = 24;
 // Space is taken from the file system in pieces: half the CPU of a write whose blocks are not allocated yet.
 constexpr size_t preallocated_bytes = 8u << 20;
 constexpr size_t most_key_bytes = 64u << 10;
+constexpr uint64_t most_number = uint64_t{1} << 62;
 
 std::optional<uint64_t> file_number(std::string_view name) {
   if (!name.ends_with(suffix)) return std::nullopt;
@@ -57,7 +59,8 @@ Result<std::unique_ptr<ValueFiles>> ValueFiles::open(LogFileSystem& files, const
   if (!listed.ok()) return to_error(listed);
   for (const std::string& name : names) {
     const std::optional<uint64_t> number = file_number(name);
-    if (!number) continue;
+    // Names that nothing here makes are nobody's: 1.values beside 000001.values.
+    if (!number || *number == 0 || *number > most_number || values->name_of(*number).filename() != name) continue;
     uint64_t bytes = 0;
     const rocksdb::IOStatus sized = files.GetFileSize((directory / name).string(), {}, &bytes, nullptr);
     if (!sized.ok()) return values->error_of(sized, *number);
@@ -104,7 +107,10 @@ void ValueFiles::seal() {
   writable_->Close({}, nullptr).PermitUncheckedError();
   writable_.reset();
   writing_->sealed = true;
+  const uint64_t number = writing_->number;
+  const bool holds_nothing = writing_->bytes == file_header.size();
   writing_.reset();
+  if (holds_nothing) remove(number);
   unsynced_ = false;
   append_failed_ = false;
 }
@@ -213,8 +219,20 @@ std::vector<ValueFiles::Sealed> ValueFiles::sealed_and_unused() const {
   for (const auto& [number, file] : all_) {
     if (file->sealed && file.use_count() == 1) found.push_back({number, file->bytes});
   }
+  // What the last users did comes before what is done now: use_count() alone orders nothing.
+  std::atomic_thread_fence(std::memory_order_acquire);
   return found;
 }
+
+std::optional<ValueFiles::Sealed> ValueFiles::written() const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [number, file] : all_) {
+    if (!file->sealed) return Sealed{number, file->bytes};
+  }
+  return std::nullopt;
+}
+
+void ValueFiles::use_numbers_above(uint64_t number) { next_number_ = std::max(next_number_, number + 1); }
 
 std::vector<ValueFiles::Sealed> ValueFiles::all() const {
   std::lock_guard lock(mutex_);

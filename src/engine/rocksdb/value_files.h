@@ -61,6 +61,12 @@ class ValueFiles {
   // The value that the tree holds as `stored`, appended to `out`.
   Result<void> append_value(BytesView stored, Bytes& out) const;
 
+  // Appends go to another file from now on. The appending thread's.
+  void seal();
+  // The file that is appended to, if one is.
+  std::optional<Sealed> written() const;
+  // Numbers of new files are above it.
+  void use_numbers_above(uint64_t number);
   // Sealed and not in use: no reference to them can come into being any more.
   std::vector<Sealed> sealed_and_unused() const;
   void remove(uint64_t number);
@@ -77,8 +83,6 @@ class ValueFiles {
 
   Result<void> begin_file();
   Result<void> sync_file();
-  // Nothing more is appended to the file that is written.
-  void seal();
   Result<std::shared_ptr<File>> find(uint64_t number) const;
   Result<rocksdb::Slice> read_at(const File& file, uint64_t offset, size_t size, char* into) const;
   Error error_of(const rocksdb::Status& status, uint64_t number) const;

@@ -23,13 +23,13 @@ ValueWriter::~ValueWriter() {
   thread_.join();
 }
 
-Future<Committed> ValueWriter::commit(CommitRequest request) {
+Future<Committed> ValueWriter::commit(CommitRequest request, std::vector<ValueReference> moved_from) {
   const bool large = std::any_of(request.mutations.begin(), request.mutations.end(), [&](const Mutation& mutation) {
     return mutation.type == MutationType::set && is_stored_beside(mutation.value, options_.large_value_bytes);
   });
   if (!large) return committer_.commit(std::move(request));
   if (const Result<void> fit = committer_.check(request); !fit.ok()) return fit.error();
-  Waiting waiting{std::move(request), {}, 0, {}, {}};
+  Waiting waiting{std::move(request), {}, 0, {}, std::move(moved_from), {}};
   waiting.bytes = Committer::bytes_of(waiting.request);
   Future<Committed> future = waiting.promise.future();
   {
@@ -45,14 +45,33 @@ Future<Committed> ValueWriter::commit(CommitRequest request) {
   return future;
 }
 
-void ValueWriter::run() {
-  while (take_group()) write_group();
+Future<void> ValueWriter::seal() {
+  Promise<void> promise;
+  Future<void> future = promise.future();
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return Error(ErrorCode::unavailable, "the store is being closed");
+    seal_requests_.push_back(std::move(promise));
+  }
+  work_.notify_one();
+  return future;
 }
 
-bool ValueWriter::take_group() {
+void ValueWriter::run() {
+  std::vector<Promise<void>> seals;
+  while (take_group(seals)) {
+    write_group();
+    if (!seals.empty()) files_.seal();
+    for (Promise<void>& promise : seals) promise.fulfil({});
+    seals.clear();
+  }
+}
+
+bool ValueWriter::take_group(std::vector<Promise<void>>& seals) {
   std::unique_lock lock(mutex_);
-  work_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-  if (waiting_.empty()) return false;
+  work_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !seal_requests_.empty(); });
+  seals.swap(seal_requests_);
+  if (waiting_.empty()) return !seals.empty();
   size_t count = 0;
   size_t bytes = 0;
   while (count < waiting_.size() && (count == 0 || bytes < most_group_bytes)) bytes += waiting_[count++].bytes;
@@ -87,7 +106,8 @@ void ValueWriter::write_group() {
     if (waiting.error) {
       waiting.promise.fulfil(*std::move(waiting.error));
     } else {
-      committer_.commit(std::move(waiting.request), std::move(waiting.promise), std::move(waiting.uses));
+      committer_.commit(std::move(waiting.request), std::move(waiting.promise), std::move(waiting.uses),
+                        std::move(waiting.moved_from));
     }
   }
   group_.clear();

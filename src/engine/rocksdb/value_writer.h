@@ -26,7 +26,10 @@ class ValueWriter {
   ~ValueWriter();
 
   // As Committer::commit, of any request.
-  Future<Committed> commit(CommitRequest request);
+  // With `moved_from`, one for each mutation, it is refused (not_committed) unless their keys still hold those.
+  Future<Committed> commit(CommitRequest request, std::vector<ValueReference> moved_from = {});
+  // Values go to another file from now on; when the future is ready.
+  Future<void> seal();
 
  private:
   struct Waiting {
@@ -34,11 +37,13 @@ class ValueWriter {
     Promise<Committed> promise;
     size_t bytes = 0;
     std::vector<ValueFiles::Use> uses;
+    std::vector<ValueReference> moved_from;
     std::optional<Error> error;
   };
 
   void run();
-  bool take_group();
+  // False: stop. Takes what waits into group_ and `seals`.
+  bool take_group(std::vector<Promise<void>>& seals);
   void write_group();
   Result<void> write_values(Waiting& waiting);
 
@@ -49,6 +54,7 @@ class ValueWriter {
   std::mutex mutex_;
   std::condition_variable work_;
   std::vector<Waiting> waiting_;
+  std::vector<Promise<void>> seal_requests_;
   size_t waiting_bytes_ = 0;
   bool stopping_ = false;
 
