@@ -72,7 +72,7 @@ class LogFileSystem::LogFile final : public rocksdb::FSWritableFileOwnerWrapper 
       return status;
     }
     size_ += data.size();
-    filled_end_ = std::max(filled_end_, size_);
+    filled_end_ = std::max(filled_end_, size_.load());
     counters_->bytes.fetch_add(data.size(), std::memory_order_relaxed);
     return status;
   }
@@ -148,7 +148,8 @@ class LogFileSystem::LogFile final : public rocksdb::FSWritableFileOwnerWrapper 
 
   const std::shared_ptr<Shared> shared_;
   LogCounters* const counters_;
-  uint64_t size_ = 0;
+  // Read by whoever makes the next log, which RocksDB does from any thread that flushes.
+  std::atomic<uint64_t> size_ = 0;
   uint64_t filled_end_ = 0;
   std::atomic<uint64_t> synced_size_ = 0;
   rocksdb::IOStatus failure_;
