@@ -197,8 +197,9 @@ Result<FileVersions::Resolved> FileVersions::resolve(const Context& context, con
   return Resolved{.root = found.root, .pin = system_.pins().pin(FileKind::directory, found.root)};
 }
 
-Result<std::vector<FileChange>> FileVersions::history(const Context& context, std::string_view path) {
-  ASSIGN_OR_RETURN(const std::string canonical, files::canonical_path(path));
+Result<FileHistory> FileVersions::history(const Context& context, std::string_view path) {
+  ASSIGN_OR_RETURN(std::string canonical, files::canonical_path(path));
+  if (canonical == "/") return files::path_is_root();
   // Of a version at a time, so that no transaction lasts long.
   std::vector<FilePins::Pin> pins;
   std::vector<files::Snapshot> snapshots;
@@ -226,7 +227,7 @@ Result<std::vector<FileChange>> FileVersions::history(const Context& context, st
     before = std::move(now);
   }
   std::ranges::reverse(changes);
-  return changes;
+  return FileHistory{.path = std::move(canonical), .changes = std::move(changes)};
 }
 
 Result<RestoredFile> FileVersions::restore_file(const Context& context, const RestoreFileRequest& request) {

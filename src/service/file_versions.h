@@ -54,6 +54,10 @@ struct FileChange {
   // Of the file in the snapshot; of one that is deleted there, as it was before.
   FileStat file;
 };
+struct FileHistory {
+  std::string path;  // canonical
+  std::vector<FileChange> changes;
+};
 
 struct RestoreFileRequest {
   std::string_view path;
@@ -97,8 +101,9 @@ class FileVersions {
   };
   Result<Resolved> resolve(const Context& context, const FileTree& tree);
 
-  // Newest first, of all snapshots; empty when the path was never a file or symlink in any.
-  Result<std::vector<FileChange>> history(const Context& context, std::string_view path);
+  // Newest first, of all snapshots; no changes when the path was never a file or symlink in any. The root, which can be
+  // neither, is refused as restore_file refuses it.
+  Result<FileHistory> history(const Context& context, std::string_view path);
   // Makes the snapshot "pre-restore-2026-04-14T05-01-01Z" and writes the file, in one transaction.
   Result<RestoredFile> restore_file(const Context& context, const RestoreFileRequest& request);
 

@@ -105,13 +105,21 @@ TEST_F(FileVersionsTest, HistoryTellsWhatBecameOfAFile) {
   snapshot("s4");
   snapshot("s5");
   std::string text;
-  for (const FileChange& change : taken(versions_.history({}, "d/a"))) {
+  const FileHistory history = taken(versions_.history({}, "d//a/"));
+  EXPECT_EQ(history.path, "/d/a");
+  for (const FileChange& change : history.changes) {
     text += change.snapshot + " " + std::string(file_change_name(change.type)) + " " +
             std::to_string(change.file.total_size) + "\n";
   }
   EXPECT_EQ(text, "s4 deleted 4\ns3 modified 4\ns2 unchanged 3\ns1 added 3\n");
-  EXPECT_TRUE(taken(versions_.history({}, "/d")).empty());
-  EXPECT_TRUE(taken(versions_.history({}, "/nothing")).empty());
+  EXPECT_TRUE(taken(versions_.history({}, "/d")).changes.empty());
+  EXPECT_TRUE(taken(versions_.history({}, "/nothing")).changes.empty());
+  for (const std::string_view root : {"", "/", "//"}) {
+    EXPECT_EQ(code_of(versions_.history({}, root)), ErrorCode::invalid_argument) << root;
+    EXPECT_EQ(code_of(versions_.restore_file({}, {.path = root, .from = {.snapshot = "s0"}})),
+              ErrorCode::invalid_argument)
+        << root;
+  }
 }
 
 TEST_F(FileVersionsTest, RestoringAFileKeepsWhatWasThere) {

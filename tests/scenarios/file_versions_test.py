@@ -265,6 +265,16 @@ def test_history(files):
     gone = by_name[fifth]
     assert gone["timestamp"] == snapshots[fifth]["created_at"]
     assert files.history("/never").json == {"path": files.root[1:] + "/never", "history": []}
+    for spelling in ("/deep/a/", "//deep///a", "/deep//a//"):
+        assert files.history(spelling).json == answer.json
+
+
+@pytest.mark.parametrize("path", ["", "/", "//", "///"])
+def test_the_root_has_neither_history_nor_restore(client, path):
+    history = client.get("/version/file-history" + path)
+    assert history.status == 400 and "path is empty" in history.json["error"], history
+    restored = client.post("/version/file-restore" + path, {"snapshot": "any"})
+    assert restored.status == 400 and restored.json == history.json, restored
 
 
 def test_restoring_a_file(client, files):

@@ -131,13 +131,12 @@ Result<Response> abandon_fork(Services& services, Request& request) {
 }
 
 Result<Response> file_history(Services& services, Request& request) {
-  const std::string_view path = request.param("path");
-  ASSIGN_OR_RETURN(const auto changes, services.file_versions->history(context_of(request), path));
+  ASSIGN_OR_RETURN(const auto history, services.file_versions->history(context_of(request), request.param("path")));
   Bytes body = "{\"path\":";
-  append_json_string(body, without_slash(path));
+  append_json_string(body, without_slash(history.path));
   body += ",\"history\":[";
-  for (const service::FileChange& change : changes) {
-    if (&change != changes.data()) body.push_back(',');
+  for (const service::FileChange& change : history.changes) {
+    if (&change != history.changes.data()) body.push_back(',');
     body += "{\"snapshot\":";
     append_json_string(body, change.snapshot);
     body += fmt::format(R"(,"timestamp":{},"change_type":"{}","size":{},"content_type":)", change.timestamp_ms,
@@ -260,6 +259,13 @@ constexpr Route rows[] = {
      .response_schema = STRATA_DONE_SCHEMA("abandoned"),
      .error_statuses = "[404]",
      .handler = abandon_fork},
+    {.path = "/version/file-history/",
+     .also_at = "/version/file-history",
+     .operation = "getNoFileHistory",
+     .permission = Permission::read,
+     .tag = "Versions",
+     .summary = "Always 400: a file has a path",
+     .handler = no_file},
     {.path = "/version/file-history/{path*}",
      .operation = "getFileHistory",
      .permission = Permission::read,
