@@ -22,7 +22,7 @@ constexpr const char* exit_codes =
     "  3  the data directory is in use, of another kind, or cannot be opened\n"
     "  4  check, restore or import found damage\n"
     "  5  the address or port is not to be had\n"
-    "  128 + N  a second signal N ended the shutdown at once";
+    "  128 + N  signal N ended stress ahead of its time, or was a second one, which ends at once";
 constexpr const char* sources_text =
     "Every option can also be given as an environment variable (--grpc-port: STRATA_GRPC_PORT, lists separated by\n"
     "commas) or as a key of the configuration file (grpc-port = 50051). A flag counts before the environment, that\n"

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <thread>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -37,8 +38,15 @@ int wait_for_termination_signal() {
   return signal;
 }
 
-void end_at_once_on_next_signal() {
-  std::thread([] { _exit(128 + wait_for_termination_signal()); }).detach();
+Exit exit_of_signal(int signal) { return static_cast<Exit>(128 + signal); }
+
+void end_at_once_on_next_signal() { on_termination_signal({}); }
+
+void on_termination_signal(std::function<void(int)> function) {
+  std::thread([function = std::move(function)] {
+    if (function) function(wait_for_termination_signal());
+    _exit(static_cast<int>(exit_of_signal(wait_for_termination_signal())));
+  }).detach();
 }
 
 }  // namespace strata::app

@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
+#include <memory>
+
+#include "app/signals.h"
 
 namespace strata::app {
 namespace {
@@ -63,19 +67,31 @@ void print_result(const StressCommand& command, const service::StressResult& res
 }  // namespace
 
 Exit run_stress(const StressCommand& command) {
-  ProgressLine line;
-  const auto result = service::run_stress(command.options, [&](const service::StressProgress& progress) {
-    line.show(progress, command.options.duration_ms);
+  // Shared with a thread that may outlast this function.
+  struct Interruption {
+    service::StopFlag stop;
+    std::atomic<int> signal{0};
+  };
+  const auto interruption = std::make_shared<Interruption>();
+  block_termination_signals();
+  on_termination_signal([interruption](int signal) {
+    interruption->signal = signal;
+    interruption->stop.set();
   });
+  ProgressLine line;
+  const auto on_progress = [&](const service::StressProgress& progress) {
+    line.show(progress, command.options.duration_ms);
+  };
+  const auto result = service::run_stress(command.options, on_progress, interruption->stop);
   line.clear();
   if (!result.ok()) {
     fmt::print(stderr, "strata: {}\n", result.error().message());
     return Exit::failed;
   }
   print_result(command, *result);
-  if (result->errors == 0) return Exit::ok;
-  fmt::print(stderr, "strata: the last error was: {}\n", result->last_error);
-  return Exit::failed;
+  if (result->errors > 0) fmt::print(stderr, "strata: the last error was: {}\n", result->last_error);
+  if (const int signal = interruption->signal; signal != 0) return exit_of_signal(signal);
+  return result->errors == 0 ? Exit::ok : Exit::failed;
 }
 
 }  // namespace strata::app

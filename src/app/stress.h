@@ -5,6 +5,7 @@
 
 namespace strata::app {
 
+// SIGINT and SIGTERM end it ahead of its time; what was done until then is told.
 Exit run_stress(const StressCommand& command);
 
 }  // namespace strata::app

@@ -36,6 +36,7 @@ struct Run {
   const Bytes content;
   const uint64_t id;  // of this run: names and contents of several differ
   const size_t files_to_read;
+  const StopFlag& stop;
   curl_slist* headers = nullptr;
   int64_t end_us = 0;
   std::atomic<uint64_t> operations{0};
@@ -169,19 +170,23 @@ class Worker {
   char error_text_[CURL_ERROR_SIZE] = {};
 };
 
-// Some of the workers, on one thread.
-StressResult run_workers(Run& run, size_t first, size_t count) {
+// False: there is nothing more to do.
+using BeginNext = std::function<bool(Worker&)>;
+
+// Some of the workers, on one thread. Where it is stopped, what is under way is dropped.
+StressResult run_workers(Run& run, size_t first, size_t count, const BeginNext& begin_next) {
   StressResult result;
   CURLM* const multi = curl_multi_init();
   STRATA_ASSERT(multi != nullptr);
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(count));
   std::vector<std::unique_ptr<Worker>> workers;
   for (size_t i = 0; i < count; ++i) {
-    workers.push_back(std::make_unique<Worker>(run, first + i));
-    workers.back()->begin_next();
-    curl_multi_add_handle(multi, workers.back()->easy());
+    auto worker = std::make_unique<Worker>(run, first + i);
+    if (!begin_next(*worker)) break;
+    curl_multi_add_handle(multi, worker->easy());
+    workers.push_back(std::move(worker));
   }
-  for (size_t active = count; active > 0;) {
+  for (size_t active = workers.size(); active > 0 && !run.stop.is_set();) {
     int running = 0;
     curl_multi_perform(multi, &running);
     int left = 0;
@@ -198,11 +203,10 @@ StressResult run_workers(Run& run, size_t first, size_t count) {
       ++ended;
       // A server that is gone would be asked as fast as the machine can.
       const bool is_gone = code == CURLE_COULDNT_CONNECT;
-      if (is_gone || system_clock().steady_us() >= run.end_us) {
+      if (is_gone || !begin_next(*worker)) {
         --active;
         continue;
       }
-      worker->begin_next();
       curl_multi_add_handle(multi, easy);
     }
     if (ended == 0 && active > 0) curl_multi_poll(multi, nullptr, 0, 100, nullptr);
@@ -215,14 +219,14 @@ StressResult run_workers(Run& run, size_t first, size_t count) {
 
 // What reads will ask for.
 Result<void> put_files_to_read(Run& run) {
-  Worker worker(run, run.options.concurrency);
-  StressResult result;
-  for (size_t i = 0; i < run.files_to_read; ++i) {
-    worker.begin_write(worker.url_to_read(i));
-    worker.end(curl_easy_perform(worker.easy()), result);
-    if (result.errors > 0) {
-      return Error(ErrorCode::unavailable, "the files to read could not be put: " + result.last_error);
-    }
+  size_t file = 0;
+  const StressResult result = run_workers(run, run.options.concurrency, 1, [&](Worker& worker) {
+    if (run.errors > 0 || file == run.files_to_read) return false;
+    worker.begin_write(worker.url_to_read(file++));
+    return true;
+  });
+  if (result.errors > 0) {
+    return Error(ErrorCode::unavailable, "the files to read could not be put: " + result.last_error);
   }
   run.operations = 0;
   return {};
@@ -251,7 +255,11 @@ StressResult run_threads(Run& run, const std::function<void(const StressProgress
   for (size_t i = 0; i < threads; ++i) {
     const size_t first = concurrency * i / threads;
     running.emplace_back([&, first, count = concurrency * (i + 1) / threads - first] {
-      const StressResult part = run_workers(run, first, count);
+      const StressResult part = run_workers(run, first, count, [&run](Worker& worker) {
+        if (system_clock().steady_us() >= run.end_us) return false;
+        worker.begin_next();
+        return true;
+      });
       std::lock_guard lock(mutex);
       add_result(sum, part);
       ++ended;
@@ -305,13 +313,14 @@ int64_t LatencyHistogram::percentile_us(double fraction) const {
 }
 
 Result<StressResult> run_stress(const StressOptions& options,
-                                const std::function<void(const StressProgress&)>& on_progress) {
+                                const std::function<void(const StressProgress&)>& on_progress, const StopFlag& stop) {
   STRATA_ASSERT(options.concurrency > 0 && (options.path_prefix.empty() || options.path_prefix.starts_with('/')));
   blobs::initialize_requests();
   Run run{.options = options,
           .content = random_content(options.file_bytes),
           .id = static_cast<uint64_t>(system_clock().wall_us()),
-          .files_to_read = std::min(most_files_to_read, std::max<size_t>((64u << 20) / (options.file_bytes + 1), 1))};
+          .files_to_read = std::min(most_files_to_read, std::max<size_t>((64u << 20) / (options.file_bytes + 1), 1)),
+          .stop = stop};
   // Asking first whether a body is welcome costs a round trip.
   run.headers = curl_slist_append(run.headers, "Expect:");
   run.headers = curl_slist_append(run.headers, "Content-Type: application/octet-stream");

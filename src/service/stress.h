@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "service/long_jobs.h"
 
 namespace strata::service {
 
@@ -66,8 +67,9 @@ struct StressProgress {
   uint64_t errors = 0;
 };
 
-// on_progress: about twice a second, on the calling thread. unavailable and others: the files to read could not be put.
+// on_progress: about twice a second, on the calling thread. stop: the requests under way are dropped, and the result is
+// of those that ended before. unavailable and others: the files to read could not be put.
 Result<StressResult> run_stress(const StressOptions& options,
-                                const std::function<void(const StressProgress&)>& on_progress);
+                                const std::function<void(const StressProgress&)>& on_progress, const StopFlag& stop);
 
 }  // namespace strata::service

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -261,6 +262,40 @@ def test_stress_tells_what_fails():
     for arguments in (["-d", "0s"], ["-d", "5x"], ["-o", "delete"], ["-s", "1zb"], ["-c", "0"], ["-p", "relative"],
                       ["-t", "ftp://x"], ["-t", "http://x/y"], ["-s", "99999999999999999999"]):
         run("stress", *arguments, code=2)
+
+
+def begin_stress(port, *arguments):
+    command = [binary(), "stress", "-t", f"http://127.0.0.1:{port}", "-d", "1h", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stress_that_is_interrupted_tells_what_it_did(number):
+    with Server(engine="memory") as server:
+        client = server.client()
+        stress = begin_stress(server.port, "-c", "3", "-o", "write")
+        while client.get("/engine/stress-test/").status != 200 or len(client.get("/engine/stress-test/").json) < 20:
+            assert stress.poll() is None
+        stress.send_signal(number)
+        output, error = stress.communicate(timeout=60)
+        assert (stress.returncode, error) == (128 + number, "")
+        told = int(re.search(r"^Operations:   (\d+) \(0 reads", output, re.MULTILINE).group(1))
+        assert "Errors:       0\n" in output and "Latency max:" in output
+        # Of what was under way the server may have taken each.
+        assert told >= 20 - 3 and told <= len(client.get("/engine/stress-test/?limit=100000").json) <= told + 3
+
+
+@pytest.mark.parametrize("operation", ["write", "mixed"])
+def test_stress_on_a_server_that_does_not_answer_can_be_interrupted(operation):
+    """While the files to read are put, too."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        stress = begin_stress(door.getsockname()[1], "-o", operation, "-c", "1")
+        connection, _ = door.accept()
+        with connection:
+            stress.send_signal(signal.SIGINT)
+            output, error = stress.communicate(timeout=20)
+        assert (stress.returncode, error) == (130, "")
+        assert "Operations:   0 (0 reads, 0 writes)\nErrors:       0\n" in output
 
 
 def test_import_a_directory(tmp_path):
