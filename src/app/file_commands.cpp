@@ -11,6 +11,7 @@
 
 #include "app/exit.h"
 #include "app/file_services.h"
+#include "app/made_directory.h"
 #include "engine/rocksdb/rocksdb_engine.h"
 #include "kv/database.h"
 #include "service/backup_files.h"
@@ -18,27 +19,6 @@
 
 namespace strata::app {
 namespace {
-
-// A data directory that was not there before: it goes again with what it was made for, unless that came to something.
-class MadeDirectory {
- public:
-  explicit MadeDirectory(std::string directory) : directory_(std::move(directory)) {}
-  ~MadeDirectory() {
-    std::error_code error;
-    if (!directory_.empty()) std::filesystem::remove_all(directory_, error);
-  }
-  MadeDirectory(const MadeDirectory&) = delete;
-  MadeDirectory& operator=(const MadeDirectory&) = delete;
-  void keep() {
-    if (!given_up_) directory_.clear();
-  }
-  // It goes, whatever is to be seen in it: that may be in memory alone.
-  void give_up() { given_up_ = true; }
-
- private:
-  bool given_up_ = false;
-  std::string directory_;
-};
 
 // A data directory that this program has for itself, and the services on it.
 class OpenStore {
@@ -50,22 +30,21 @@ class OpenStore {
       return Error(ErrorCode::io_error, fmt::format("there is no data directory {}", place.directory));
     }
     RETURN_IF_ERROR(check_exported_file(place));
-    std::error_code error;
-    const bool is_new = !std::filesystem::exists(place.directory, error) && !error;
+    MadeDirectory made(place.directory);
     auto engine = kv::RocksdbEngine::open(bulk_load ? kv::bulk_load_options(place.directory)
                                                     : kv::RocksdbOptions{.directory = place.directory});
     if (!engine.ok()) {
-      // Unless somebody else was faster and has it.
-      const MadeDirectory half_made(is_new && engine.error().code() != ErrorCode::unavailable ? place.directory : "");
+      // Somebody else was faster and has it.
+      if (engine.error().code() == ErrorCode::unavailable) made.keep();
       return Error(engine.error().code() == ErrorCode::corruption ? ErrorCode::corruption : ErrorCode::io_error,
                    fmt::format("cannot open the data directory {}: {}", place.directory, engine.error().message()));
     }
-    auto store = std::make_unique<OpenStore>(is_new ? place.directory : std::string(), *std::move(engine),
+    auto store = std::make_unique<OpenStore>(std::move(made), *std::move(engine),
                                              bulk_load ? kv::Durability::async : kv::Durability::sync);
     RETURN_IF_ERROR(import_exported_file(store->files.archives, place));
     return store;
   }
-  OpenStore(std::string made_directory, std::shared_ptr<kv::Engine> engine, kv::Durability durability)
+  OpenStore(MadeDirectory made_directory, std::shared_ptr<kv::Engine> engine, kv::Durability durability)
       : made(std::move(made_directory)), database(std::move(engine)), files(database, durability) {}
 
   // Behind the engine.

@@ -17,8 +17,8 @@ void block_termination_signals();
 int wait_for_termination_signal();
 // From now on a signal N ends the process with 128 + N.
 void end_at_once_on_next_signal();
-// The next signal calls `function` with its number, on a thread that nobody waits for; the one after it ends the process
-// with 128 + N.
+// The next signal calls `function` with its number, on a thread that nobody waits for; the one after it ends the
+// process with 128 + N.
 void on_termination_signal(std::function<void(int)> function);
 // 128 + N.
 Exit exit_of_signal(int signal);

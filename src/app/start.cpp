@@ -17,6 +17,7 @@
 #include "app/file_services.h"
 #include "app/grpc_door.h"
 #include "app/log_metrics.h"
+#include "app/made_directory.h"
 #include "app/service_manager.h"
 #include "app/signals.h"
 #include "base/log.h"
@@ -90,9 +91,7 @@ class Program {
   // Clears what a crash left, makes those that were asked for, starts the services. invalid_argument: not a name.
   Result<void> make_namespaces();
   // What --database names where it is an exported file, when it is opened for the first time.
-  Result<void> import_exported_file(const DatabasePlace& place) {
-    return app::import_exported_file(files_->archives, place);
-  }
+  Result<void> import_exported_file(const DatabasePlace& place, MadeDirectory& made);
   Result<void> serve();
   // False: something would not end, and the process has to.
   bool stop();
@@ -235,6 +234,14 @@ Result<void> Program::make_namespaces() {
   return transactions_->open();
 }
 
+Result<void> Program::import_exported_file(const DatabasePlace& place, MadeDirectory& made) {
+  Result<void> imported = app::import_exported_file(files_->archives, place);
+  // Of what failed there may be a part that is to be seen.
+  const Result<bool> has_head = files_->archives.has_head({});
+  if (imported.ok() || !has_head.ok() || *has_head) made.keep();
+  return imported;
+}
+
 rest::ServerOptions Program::server_options() const {
   rest::ServerOptions options;
   options.bind = settings_.bind;
@@ -359,8 +366,12 @@ Exit run_start(const StartCommand& command) {
   if (const Result<void> checked = check_exported_file(place); !checked.ok()) {
     return could_not("cannot import the exported file", checked.error(), Exit::damaged);
   }
+  // Behind the program, which has it open.
+  MadeDirectory data_directory = place.archive.empty() ? MadeDirectory() : MadeDirectory(place.directory);
   Program program(*settings);
   if (const Result<void> opened = program.open_store(); !opened.ok()) {
+    // Somebody else has it.
+    if (opened.error().code() == ErrorCode::unavailable) data_directory.keep();
     const bool damaged = opened.error().code() == ErrorCode::corruption;
     return could_not("cannot open the data directory", opened.error(), damaged ? Exit::damaged : Exit::database);
   }
@@ -369,7 +380,7 @@ Exit run_start(const StartCommand& command) {
     const bool is_asked_wrongly = code == ErrorCode::invalid_argument || code == ErrorCode::precondition_failed;
     return could_not("cannot begin", made.error(), is_asked_wrongly ? Exit::usage : Exit::database);
   }
-  if (const Result<void> imported = program.import_exported_file(place); !imported.ok()) {
+  if (const Result<void> imported = program.import_exported_file(place, data_directory); !imported.ok()) {
     return could_not("cannot import the exported file", imported.error(), Exit::damaged);
   }
   if (const Result<void> served = program.serve(); !served.ok()) {

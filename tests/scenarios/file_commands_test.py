@@ -12,7 +12,7 @@ import pytest
 import aeor_help as aeor
 from app_pages_test import Shell, commands
 from file_archive_test import check_tree, head, put_tree
-from strata_server import Server, binary
+from strata_server import Server, b64, binary
 
 
 def run(*arguments, code=0, environment=None):
@@ -177,6 +177,23 @@ def test_a_damaged_file_is_no_database(data, tmp_path):
         done = subprocess.run([binary(), "start", "--database", file, "--port", "0", "--grpc-port", "0"], capture_output=True,
                               text=True, timeout=60)
         assert done.returncode == 4 and "cannot import the exported file" in done.stdout + done.stderr
+        assert sorted(os.listdir(tmp_path)) == ["backup.aeordb", "patch.aeordb"]
+
+
+def test_a_directory_that_was_there_is_not_taken_away_with_a_damaged_file(data, tmp_path):
+    exported = tmp_path / "backup.aeordb"
+    run("export", "-D", data[0], "-o", exported)
+    exported.write_bytes(exported.read_bytes()[:-1])
+    with Server(directory=tmp_path) as server:
+        assert server.client().put("/api/v1/default/kv/a", {"value": b64(b"1")}).status == 200
+        assert server.stop() == 0
+        (tmp_path / "data").rename(tmp_path / "backup.aeordb.data")
+        done = subprocess.run([binary(), "start", "--database", exported, "--port", "0", "--grpc-port", "0"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 4
+        (tmp_path / "backup.aeordb.data").rename(tmp_path / "data")
+        server.start()
+        assert server.client().get("/api/v1/default/kv/a").json["value"] == b64(b"1")
 
 
 def test_other_files_are_no_database_and_nothing_is_made_for_them(data, tmp_path):
