@@ -211,6 +211,8 @@ Result<CollectAnswer> FileCollector::run(TaskProgress& progress, bool dry_run) {
   if (done.ok()) {
     progress.set_message(dry_run ? "counts what is not" : "removes what is not");
     if (dry_run) state.cursor.clear();
+    // What is marked was counted to show that it goes on; what is told at the end are entries that were looked at.
+    progress.set_done(0);
     done = sweep(state, marker, progress, answer);
   }
   // One that the server's end has stopped is taken up again; and so is one that was before a dry run.
@@ -220,6 +222,7 @@ Result<CollectAnswer> FileCollector::run(TaskProgress& progress, bool dry_run) {
     if (done.ok()) done = ended;
   }
   RETURN_IF_ERROR(done);
+  progress.set_total(answer.live_entries + answer.garbage_entries);
   answer.duration_ms = (system_.clock().steady_us() - began_us) / 1000;
   return answer;
 }

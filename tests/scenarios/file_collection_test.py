@@ -209,6 +209,7 @@ def test_as_a_task(own, body):
     files = Files(client)
     files.store("/a", b"old" * 500)
     files.store("/a", b"new")
+    counted = client.post("/admin/gc?dry_run=true").json
     answer = client.post("/admin/tasks/gc", body)
     assert answer.status == 200
     started = answer.json
@@ -217,6 +218,7 @@ def test_as_a_task(own, body):
     done = ended(client, started["id"])
     assert set(done) == TASK
     assert (done["status"], done["error"], done["progress"]) == ("completed", None, 1.0)
+    assert done["total_count"] == done["indexed_count"] == counted["live_entries"] + counted["garbage_entries"] > 0
     assert done["created_at"] <= done["started_at"] <= done["completed_at"]
     assert done["id"] in [task["id"] for task in client.get("/admin/tasks").json]
     assert "garbage" in done["message"]
