@@ -83,15 +83,8 @@ Result<void> BatchBuilder::add(const CommitRequest& request, const Committed& co
 
 Result<void> BatchBuilder::check_held(const CommitRequest& request, const std::vector<ValueReference>& references) {
   for (size_t i = 0; i < references.size(); ++i) {
-    const BytesView key = request.mutations[i].key;
-    const auto cleared = cleared_.upper_bound(key);
-    const bool is_cleared = cleared != cleared_.begin() && key < std::prev(cleared)->second;
-    if (is_cleared || overlay_.contains(key)) return ErrorCode::not_committed;
-    found_.Reset();
-    const rocksdb::Status status = db_.Get(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), to_slice(key), &found_);
-    if (!status.ok() && !status.IsNotFound()) return to_error(status);
-    const BytesView stored = to_view(found_);
-    if (status.IsNotFound() || !is_reference(stored) || decode_reference(stored) != references[i]) {
+    ASSIGN_OR_RETURN(const Written stored, stored_value(request.mutations[i].key));
+    if (!stored || !is_reference(*stored) || decode_reference(*stored) != references[i]) {
       return ErrorCode::not_committed;
     }
   }
@@ -107,13 +100,15 @@ Result<void> BatchBuilder::refuse_reference(BytesView value) {
 }
 
 Result<BatchBuilder::Written> BatchBuilder::value_of(BytesView key) {
-  const auto whole = [this](BytesView stored) -> Result<Written> {
-    if (!is_reference(stored)) return Written(stored);
-    whole_.clear();
-    RETURN_IF_ERROR(values_.append_value(stored, whole_));
-    return Written(whole_);
-  };
-  if (const auto it = overlay_.find(key); it != overlay_.end()) return it->second ? whole(*it->second) : it->second;
+  ASSIGN_OR_RETURN(const Written stored, stored_value(key));
+  if (!stored || !is_reference(*stored)) return stored;
+  whole_.clear();
+  RETURN_IF_ERROR(values_.append_value(*stored, whole_));
+  return Written(whole_);
+}
+
+Result<BatchBuilder::Written> BatchBuilder::stored_value(BytesView key) {
+  if (const auto it = overlay_.find(key); it != overlay_.end()) return it->second;
   if (const auto it = cleared_.upper_bound(key); it != cleared_.begin() && key < std::prev(it)->second) {
     return Written();
   }
@@ -121,7 +116,7 @@ Result<BatchBuilder::Written> BatchBuilder::value_of(BytesView key) {
   const rocksdb::Status status = db_.Get(rocksdb::ReadOptions(), db_.DefaultColumnFamily(), to_slice(key), &found_);
   if (status.IsNotFound()) return Written();
   if (!status.ok()) return to_error(status);
-  return whole(to_view(found_));
+  return Written(to_view(found_));
 }
 
 Result<void> BatchBuilder::apply_atomic_mutation(const Mutation& mutation) {

@@ -64,7 +64,9 @@ class BatchBuilder {
   Result<void> apply_atomic_mutation(const Mutation& mutation);
   // Of a value that was computed here.
   static Result<void> refuse_reference(BytesView value);
-  // What the key holds after what was added so far; until the next call.
+  // What the tree holds for the key after what was added so far; until the next call.
+  Result<Written> stored_value(BytesView key);
+  // The same with large values themselves.
   Result<Written> value_of(BytesView key);
 
   rocksdb::DB& db_;

@@ -313,7 +313,7 @@ Result<void> Committer::write_batch(Version version) {
   const uint64_t failed_syncs_before = log.failed_syncs.load();
   rocksdb::Status status = store_.db->Write(write, &batch);
   const bool in_memtable = status.ok();
-  if (sync && status.ok() && options_.bulk_load) status = flush_unlogged();
+  if (sync && status.ok() && options_.bulk_load) status = flush_memtables(*store_.db);
   if (status.ok()) {
     unsynced_since_us_ = sync ? 0 : unsynced_since_us_ != 0 ? unsynced_since_us_ : now_us();
     views_.publish(version);
@@ -334,17 +334,11 @@ bool Committer::is_sync_due() const {
   return unsynced_since_us_ != 0 && !options_.bulk_load && now_us() - unsynced_since_us_ >= async_sync_us;
 }
 
-rocksdb::Status Committer::flush_unlogged() {
-  rocksdb::FlushOptions flush;
-  flush.allow_write_stall = true;
-  return store_.db->Flush(flush);
-}
-
 void Committer::sync_log() {
   if (unsynced_since_us_ == 0) return;
   unsynced_since_us_ = 0;
   if (!health().ok()) return;
-  const rocksdb::Status status = options_.bulk_load ? flush_unlogged() : store_.db->SyncWAL();
+  const rocksdb::Status status = options_.bulk_load ? flush_memtables(*store_.db) : store_.db->SyncWAL();
   if (!status.ok()) stop(status);
 }
 

@@ -78,8 +78,6 @@ class Committer {
   Result<void> write_batch(Version version);
   bool is_sync_due() const;
   void sync_log();
-  // What a sync is to commits of a bulk load.
-  rocksdb::Status flush_unlogged();
   // Where it holds too many range deletions.
   void flush_memtable();
   void fire_watches(Version version);

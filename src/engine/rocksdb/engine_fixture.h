@@ -70,7 +70,7 @@ class RocksdbTest : public testing::Test {
   }
   template <class Condition>
   static bool becomes_true(Condition condition) {
-    for (int i = 0; i < 10'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 30'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return condition();
   }
   // Every file and its bytes, but for RocksDB's own log.

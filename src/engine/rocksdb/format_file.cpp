@@ -34,10 +34,8 @@ Result<void> write_and_sync(rocksdb::FileSystem& files, const path& name, std::s
   return checked(status, "cannot write", name);
 }
 
-Result<void> sync_directory(rocksdb::FileSystem& files, const path& name) {
-  std::unique_ptr<rocksdb::FSDirectory> directory;
-  RETURN_IF_ERROR(checked(files.NewDirectory(name.string(), {}, &directory, nullptr), "cannot open", name));
-  return checked(directory->Fsync({}, nullptr), "cannot sync", name);
+Result<void> sync_names(rocksdb::FileSystem& files, const path& directory) {
+  return checked(sync_directory(files, directory), "cannot sync", directory);
 }
 
 Result<bool> exists(rocksdb::FileSystem& files, const path& name) {
@@ -59,7 +57,7 @@ Result<void> create_directories(rocksdb::FileSystem& files, const path& director
   for (auto at = missing.rbegin(); at != missing.rend(); ++at) {
     RETURN_IF_ERROR(checked(files.CreateDirIfMissing(at->string(), {}, nullptr), "cannot create", *at));
     const path parent = at->parent_path();
-    RETURN_IF_ERROR(sync_directory(files, parent.empty() ? "." : parent));
+    RETURN_IF_ERROR(sync_names(files, parent.empty() ? "." : parent));
   }
   return {};
 }
@@ -103,6 +101,12 @@ Result<std::optional<int>> read_format(rocksdb::FileSystem& files, const path& d
 
 }  // namespace
 
+rocksdb::IOStatus sync_directory(rocksdb::FileSystem& files, const path& directory) {
+  std::unique_ptr<rocksdb::FSDirectory> names;
+  const rocksdb::IOStatus status = files.NewDirectory(directory.string(), {}, &names, nullptr);
+  return status.ok() ? names->Fsync({}, nullptr) : status;
+}
+
 Result<int> check_format(rocksdb::FileSystem& files, const path& directory) {
   ASSIGN_OR_RETURN(const std::optional<int> format, read_format(files, directory));
   if (!format) {
@@ -127,7 +131,7 @@ Result<void> write_format(rocksdb::FileSystem& files, const path& directory) {
   const path name = directory / format_name;
   RETURN_IF_ERROR(write_and_sync(files, temporary, fmt::format("{}\nformat {}\n", format_first_line, format_version)));
   RETURN_IF_ERROR(checked(files.RenameFile(temporary.string(), name.string(), {}, nullptr), "cannot create", name));
-  return sync_directory(files, directory);
+  return sync_names(files, directory);
 }
 
 }  // namespace
@@ -143,7 +147,7 @@ Result<void> prepare_directory(rocksdb::FileSystem& files, const path& directory
   if (unused) return write_format(files, directory);
   ASSIGN_OR_RETURN([[maybe_unused]] const int known, check_format(files, directory));
   // A start that was cut short may have ended between the renaming and this.
-  return sync_directory(files, directory);
+  return sync_names(files, directory);
 }
 
 Result<void> mark_format(rocksdb::FileSystem& files, const path& directory) {

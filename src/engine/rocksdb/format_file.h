@@ -17,6 +17,8 @@
 namespace strata::kv {
 
 Error to_error(const rocksdb::Status& status);
+// The names in it.
+rocksdb::IOStatus sync_directory(rocksdb::FileSystem& files, const std::filesystem::path& directory);
 
 Result<void> prepare_directory(rocksdb::FileSystem& files, const std::filesystem::path& directory);
 // Of a directory that is locked: it names this version's format from now on, which older versions refuse.

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
+#include <thread>
 
 #include "base/random.h"
 #include "engine/rocksdb/engine_fixture.h"
@@ -31,10 +33,31 @@ class LargeValues : public RocksdbTest {
   void put_some(size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) ASSERT_TRUE(put(name(i), value(i)).ok());
   }
+  void remove(BytesView key) {
+    CommitRequest request;
+    request.mutations.push_back({MutationType::clear, request.arena.copy(key), ""});
+    ASSERT_TRUE(engine->commit(std::move(request)).get().ok());
+  }
   void clear(BytesView begin, BytesView end) {
     CommitRequest request;
     request.mutations.push_back({MutationType::clear_range, request.arena.copy(begin), request.arena.copy(end)});
     ASSERT_TRUE(engine->commit(std::move(request)).get().ok());
+  }
+  // Of each file, which nobody looks at meanwhile.
+  void leave_one_in_ten() {
+    options.reclaim_delay_ms = 100'000;
+    open();
+    put_some(0, 201);
+    for (size_t i = 0; i < 201; ++i) {
+      if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
+    }
+  }
+  std::set<std::string> names_of(const std::string& extension) const {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
+      if (entry.path().extension() == extension) names.insert(entry.path().filename());
+    }
+    return names;
   }
   uint64_t value_bytes() const {
     uint64_t bytes = 0;
@@ -82,17 +105,62 @@ TEST_F(LargeValues, AClearedRangeGivesItsSpaceBack) {
 
 // Every file keeps some living values: they are moved when most of the bytes are dead.
 TEST_F(LargeValues, LivingOnesMoveOutOfFilesThatAreMostlyDead) {
-  open();
-  put_some(0, 200);
-  for (size_t i = 0; i < 200; ++i) {
-    if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
-  }
+  leave_one_in_ten();
   EXPECT_GT(value_bytes(), 10'000'000u);
-  // A compaction finds out what is dead; the next look at the sum moves the rest.
-  put_some(300, 320);
-  clear(name(300), name(320));
+  options.reclaim_delay_ms = 50;
+  open();
   EXPECT_TRUE(becomes_true([&] { return value_bytes() < 4'000'000; })) << value_bytes();
-  for (size_t i = 0; i < 200; i += 10) EXPECT_TRUE(get(name(i)) == value(i)) << i;
+  for (size_t i = 0; i <= 200; i += 10) EXPECT_TRUE(get(name(i)) == value(i)) << i;
+}
+
+// Nothing else is written, and nobody who is there now saw them die.
+TEST_F(LargeValues, WhatWasReplacedBySmallOnesBeforeARestartGivesItsSpaceBack) {
+  options.reclaim_delay_ms = 100'000;
+  open();
+  put_some(0, 60);
+  // Into a table: a memtable forgets what is replaced in it.
+  open();
+  for (size_t i = 0; i < 60; ++i) ASSERT_TRUE(put(name(i), "small").ok());
+  options.reclaim_delay_ms = 50;
+  open();
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() == 0; })) << value_bytes();
+  EXPECT_EQ(get(name(7)), "small");
+}
+
+TEST_F(LargeValues, ATreeThatCostsMoreThanTheDeadTakeIsNotCompactedForThem) {
+  options.reclaim_delay_ms = 100'000;
+  open();
+  put_some(0, 20);
+  Random random(1);
+  for (size_t i = 0; i < 100; ++i) {
+    Bytes noise(40'000, '\0');
+    for (char& c : noise) c = static_cast<char>(random.next());
+    ASSERT_TRUE(put("noise" + std::to_string(i), noise).ok());
+  }
+  options.reclaim_delay_ms = 20;
+  open();
+  for (size_t i = 0; i < 20; ++i) remove(name(i));
+  // Some looks.
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  EXPECT_GT(value_bytes(), 1'800'000u);
+  put_some(20, 60);
+  open();
+  for (size_t i = 20; i < 60; ++i) remove(name(i));
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() == 0; })) << value_bytes();
+}
+
+TEST_F(LargeValues, TheFileThatIsWrittenStaysOneWhileItsValuesLive) {
+  options.reclaim_delay_ms = 5;
+  options.least_garbage_bytes = 100 << 20;
+  options.value_file_bytes = 100 << 20;
+  open();
+  put_some(0, 20);
+  for (size_t i = 20; i < 25; ++i) {
+    // Some looks.
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    put_some(i, i + 1);
+  }
+  EXPECT_EQ(names_of(".values").size(), 1u);
 }
 
 TEST_F(LargeValues, DamageIsSeenByReadersAndByVerify) {
@@ -210,12 +278,7 @@ TEST_F(LargeValues, NobodyCanMakeUpAReference) {
 }
 
 TEST_F(LargeValues, AMoveNeverUndoesAWriteWithoutConflictRange) {
-  options.reclaim_delay_ms = 100'000;
-  open();
-  put_some(0, 201);
-  for (size_t i = 0; i < 201; ++i) {
-    if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
-  }
+  leave_one_in_ten();
   options.reclaim_delay_ms = 200;
   open();
   const uint64_t before = value_bytes();
@@ -240,11 +303,7 @@ TEST_F(LargeValues, RefusedOnesLeaveNoFiles) {
   ASSERT_TRUE(put(name(1), value(1)).ok());
   files->limit_space(".values", 50'000);
   for (size_t i = 10; i < 60; ++i) ASSERT_EQ(code(put(name(i), value(i))), "disk_full");
-  size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(options.directory)) {
-    if (entry.path().extension() == ".values") ++count;
-  }
-  EXPECT_LE(count, 2u);
+  EXPECT_LE(names_of(".values").size(), 2u);
 }
 
 TEST_F(LargeValues, AFullDiskThatTakesNoTablesDoesNotStopTheStore) {
@@ -273,12 +332,7 @@ TEST_F(LargeValues, VerifySeesThatAllFilesAreGone) {
 }
 
 TEST_F(LargeValues, AMoveIsFinishedAfterARestart) {
-  options.reclaim_delay_ms = 100'000;
-  open();
-  put_some(0, 201);
-  for (size_t i = 0; i < 201; ++i) {
-    if (i % 10 != 0) ASSERT_TRUE(put(name(i), "small").ok());
-  }
+  leave_one_in_ten();
   options.reclaim_delay_ms = 200;
   open();
   const uint64_t before = value_bytes();
@@ -294,11 +348,7 @@ TEST_F(LargeValues, WhatIsDeletedOneByOneGivesItsSpaceBack) {
   open();
   put_some(0, 200);
   open();
-  for (size_t i = 0; i < 200; ++i) {
-    CommitRequest request;
-    request.mutations.push_back({MutationType::clear, request.arena.copy(name(i)), ""});
-    ASSERT_TRUE(engine->commit(std::move(request)).get().ok());
-  }
+  for (size_t i = 0; i < 200; ++i) remove(name(i));
   EXPECT_TRUE(becomes_true([&] { return value_bytes() < 4'000'000; })) << value_bytes();
 }
 
@@ -306,7 +356,8 @@ TEST_F(LargeValues, WhatIsReplacedOneByOneGivesItsSpaceBack) {
   options.reclaim_delay_ms = 50;
   open();
   for (int round = 0; round < 5; ++round) put_some(0, 60);
-  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 11'000'000; })) << value_bytes();
+  // Twice what lives, what may be dead without being worth it, and the file that is written.
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 13'000'000; })) << value_bytes();
   for (size_t i = 0; i < 60; ++i) EXPECT_TRUE(get(name(i)) == value(i)) << i;
 }
 

@@ -133,7 +133,7 @@ rocksdb::IOStatus ManifestNote::create(const std::filesystem::path& directory, B
   status = file_->PositionedAppend(all, 0, {}, nullptr);
   if (status.ok()) status = file_->Fsync({}, nullptr);
   if (status.ok()) status = files_.RenameFile(temporary, directory / note_name, {}, nullptr);
-  if (status.ok()) status = sync_names(directory);
+  if (status.ok()) status = sync_directory(files_, directory);
   if (!status.ok()) file_.reset();
   return status;
 }
@@ -146,13 +146,7 @@ rocksdb::IOStatus ManifestNote::write(const std::string& directory, const Manife
   if (!file_) return create(directory, note);
   rocksdb::IOStatus status = file_->PositionedAppend(note, offset_of_note(), {}, nullptr);
   if (status.ok()) status = file_->Sync({}, nullptr);
-  return status.ok() && is_first ? sync_names(directory) : status;
-}
-
-rocksdb::IOStatus ManifestNote::sync_names(const std::filesystem::path& directory) {
-  std::unique_ptr<rocksdb::FSDirectory> names;
-  const rocksdb::IOStatus status = files_.NewDirectory(directory, {}, &names, nullptr);
-  return status.ok() ? names->Fsync({}, nullptr) : status;
+  return status.ok() && is_first ? sync_directory(files_, directory) : status;
 }
 
 uint64_t ManifestNote::offset_of_note() const { return sequence_ % slots * slot_bytes; }

@@ -41,7 +41,6 @@ class ManifestNote {
 
  private:
   rocksdb::IOStatus create(const std::filesystem::path& directory, BytesView note);
-  rocksdb::IOStatus sync_names(const std::filesystem::path& directory);
   uint64_t offset_of_note() const;
 
   rocksdb::FileSystem& files_;

@@ -13,14 +13,6 @@ constexpr size_t most_ranges = 256;
 // one.
 constexpr int garbage_interval_delays = 6;
 
-rocksdb::CompactRangeOptions compaction(std::atomic<bool>& canceled) {
-  rocksdb::CompactRangeOptions options;
-  // Others go on meanwhile.
-  options.exclusive_manual_compaction = false;
-  options.canceled = &canceled;
-  return options;
-}
-
 }  // namespace
 
 void SpaceReclaimer::start(ValueCollector& collector) {
@@ -79,10 +71,7 @@ void SpaceReclaimer::run(ValueCollector& collector) {
 // A compaction keeps what a snapshot from before the clear still sees, and nobody would ask for another one.
 void SpaceReclaimer::wait_for_snapshots(std::unique_lock<std::mutex>& lock) {
   const rocksdb::SequenceNumber cleared_at = db_.GetLatestSequenceNumber();
-  while (!stopping_) {
-    uint64_t oldest = 0;  // 0: there is none
-    db_.GetIntProperty(rocksdb::DB::Properties::kOldestSnapshotSequence, &oldest);
-    if (oldest == 0 || oldest >= cleared_at) return;
+  while (!stopping_ && oldest_visible(db_) < cleared_at) {
     changed_.wait_for(lock, delay_, [this] { return stopping_.load(); });
   }
 }
@@ -91,7 +80,7 @@ void SpaceReclaimer::compact(const Ranges& ranges) {
   for (const auto& [begin, end] : ranges) {
     const rocksdb::Slice first = to_slice(begin);
     const rocksdb::Slice last = to_slice(end);
-    db_.CompactRange(compaction(stopping_), &first, &last).PermitUncheckedError();
+    db_.CompactRange(background_compaction(stopping_), &first, &last).PermitUncheckedError();
   }
 }
 

@@ -195,6 +195,26 @@ Error to_error(const rocksdb::Status& status) {
   return {code, text};
 }
 
+rocksdb::SequenceNumber oldest_visible(rocksdb::DB& db) {
+  const rocksdb::SequenceNumber last = db.GetLatestSequenceNumber();
+  uint64_t oldest = 0;  // 0: there is none
+  db.GetIntProperty(rocksdb::DB::Properties::kOldestSnapshotSequence, &oldest);
+  return oldest == 0 ? last : std::min(oldest, last);
+}
+
+rocksdb::Status flush_memtables(rocksdb::DB& db) {
+  rocksdb::FlushOptions flush;
+  flush.allow_write_stall = true;
+  return db.Flush(flush);
+}
+
+rocksdb::CompactRangeOptions background_compaction(std::atomic<bool>& canceled) {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.canceled = &canceled;
+  return options;
+}
+
 Result<Store> open_store(const RocksdbOptions& options) {
   Store store;
   rocksdb::Env* base = options.env ? options.env : rocksdb::Env::Default();
@@ -212,8 +232,6 @@ Result<Store> open_store(const RocksdbOptions& options) {
   // Held by RocksDB's lock now. An older version would show references as values.
   RETURN_IF_ERROR(mark_format(*base->GetFileSystem(), options.directory));
   ASSIGN_OR_RETURN(store.values, ValueFiles::open(*store.file_system, options.directory, options.value_file_bytes));
-  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(*db));
-  if (!usage.empty()) store.values->use_numbers_above(usage.rbegin()->first);
   ASSIGN_OR_RETURN(const Version stored, stored_version(*db));
   store.start_version = stored + restart_gap;
   Bytes value;
@@ -254,7 +272,7 @@ Result<RocksdbReport> verify_store(const std::filesystem::path& directory, rocks
   db->GetIntProperty(rocksdb::DB::Properties::kTotalBlobFileSize, &large_bytes);
   report.files += large_files;
   report.file_bytes += large_bytes;
-  for (const ValueFiles::Sealed& file : values->all()) {
+  for (const ValueFiles::Listed& file : values->all()) {
     ++report.files;
     report.file_bytes += file.bytes;
   }

@@ -10,6 +10,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 
+#include <atomic>
 #include <memory>
 
 #include "engine/rocksdb/format_file.h"
@@ -27,6 +28,12 @@ inline constexpr BytesView version_key("\xff\xff/strata/version");
 
 inline rocksdb::Slice to_slice(BytesView bytes) { return {bytes.data(), bytes.size()}; }
 inline BytesView to_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// What was written before it nobody reads any more: the oldest snapshot's, or the last one.
+rocksdb::SequenceNumber oldest_visible(rocksdb::DB& db);
+rocksdb::Status flush_memtables(rocksdb::DB& db);
+// Others go on meanwhile.
+rocksdb::CompactRangeOptions background_compaction(std::atomic<bool>& canceled);
 
 struct Store {
   std::shared_ptr<LogFileSystem> file_system;

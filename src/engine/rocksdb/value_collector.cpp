@@ -13,9 +13,15 @@ constexpr size_t most_batch_bytes = 4u << 20;
 // A file that is written to and mostly dead is sealed when it is as long, so that it can go.
 constexpr uint64_t least_sealed_bytes = 1u << 20;
 
-uint64_t living_bytes(const ValueUsage& usage, uint64_t file) {
-  const auto found = usage.find(file);
-  return found == usage.end() ? 0 : found->second;
+uint64_t property(rocksdb::DB& db, const std::string& name) {
+  uint64_t value = 0;
+  db.GetIntProperty(name, &value);
+  return value;
+}
+
+bool refers(const ValueUsage& usage, const ValueFiles::Listed& file) {
+  const auto found = usage.find(file.number);
+  return found != usage.end() && found->second != 0;
 }
 
 }  // namespace
@@ -26,86 +32,122 @@ struct ValueCollector::Batch {
   size_t bytes = 0;
 };
 
-void ValueCollector::collect(const std::atomic<bool>& stop) {
+void ValueCollector::collect(std::atomic<bool>& stop) {
   const Result<void> looked = look(stop);
   if (!looked.ok()) log::warning("dead values keep their space", {{"error", looked.error().message()}});
 }
 
-Result<void> ValueCollector::look(const std::atomic<bool>& stop) {
-  RETURN_IF_ERROR(find_dead(stop));
-  if (const auto written = files_.written(); written && written->bytes >= least_sealed_bytes) {
-    ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
-    if (living_bytes(usage, written->number) < written->bytes / 2) RETURN_IF_ERROR(writer_.seal().get());
-  }
+Result<void> ValueCollector::look(std::atomic<bool>& stop) {
+  RETURN_IF_ERROR(seal_if_mostly_dead(stop));
   Files files = files_.sealed_and_unused();
   if (files.empty()) return {};
   // Asked after the list was made: a commit that failed has stopped writes before it left its file.
   RETURN_IF_ERROR(committer_.health());
-  compact_moved(stop);
-  ASSIGN_OR_RETURN(const ValueUsage usage, usage_of(files));
-  std::erase_if(files, [&](const ValueFiles::Sealed& file) {
-    if (living_bytes(usage, file.number) != 0) return false;
+  ASSIGN_OR_RETURN(ValueUsage usage, usage_of(files));
+  // By what the last look found: readers from before it are gone by now, which a compaction would keep values for.
+  RETURN_IF_ERROR(compact_if_worth_it(files, usage, stop));
+  std::erase_if(files, [&](const ValueFiles::Listed& file) {
+    if (refers(usage, file) || !flushed_.contains(file.number)) return false;
     files_.remove(file.number);
     flushed_.erase(file.number);
+    survey_.forget(file.number);
     return true;
   });
-  return move_living(files, usage, stop);
+  RETURN_IF_ERROR(survey_.look(files, stop));
+  return move_living(files, stop);
+}
+
+// What is not known to be dead lives.
+uint64_t ValueCollector::living_bytes(const ValueFiles::Listed& file) const {
+  const ValueSurvey::Found* known = survey_.find(file.number);
+  return known ? known->living_bytes : file.bytes;
+}
+
+bool ValueCollector::has_room_for(uint64_t bytes) const {
+  uint64_t free = 0;
+  const rocksdb::IOStatus status = store_.file_system->GetFreeSpace(options_.directory.string(), {}, &free, nullptr);
+  return !status.ok() || free >= bytes;
 }
 
 Result<ValueUsage> ValueCollector::usage_of(const Files& files) {
   ASSIGN_OR_RETURN(ValueUsage usage, value_usage(db_));
-  // A file whose references are all in a memtable looks as dead as one without any.
-  const bool unclear = std::any_of(files.begin(), files.end(), [&](const ValueFiles::Sealed& file) {
-    return living_bytes(usage, file.number) == 0 && !flushed_.contains(file.number);
+  // No table refers to it; a memtable may, with what replaced it.
+  const bool is_flush_needed = std::any_of(files.begin(), files.end(), [&](const ValueFiles::Listed& file) {
+    return living_bytes(file) == 0 && !refers(usage, file) && !flushed_.contains(file.number);
   });
-  if (!unclear) return usage;
-  rocksdb::FlushOptions flush;
-  flush.allow_write_stall = true;
-  const rocksdb::Status flushed = db_.Flush(flush);
-  if (!flushed.ok()) return to_error(flushed);
-  for (const ValueFiles::Sealed& file : files) flushed_.insert(file.number);
+  if (!is_flush_needed) return usage;
+  RETURN_IF_ERROR(flush(files));
   return value_usage(db_);
 }
 
-Result<void> ValueCollector::move_living(const Files& files, const ValueUsage& usage, const std::atomic<bool>& stop) {
-  if (moved_) return {};
+Result<void> ValueCollector::flush(const Files& files) {
+  if (!has_room_for(2 * property(db_, rocksdb::DB::Properties::kCurSizeAllMemTables))) return {};
+  const rocksdb::Status flushed = flush_memtables(db_);
+  if (!flushed.ok()) return to_error(flushed);
+  for (const ValueFiles::Listed& file : files) flushed_.insert(file.number);
+  return {};
+}
+
+Result<void> ValueCollector::compact_if_worth_it(const Files& files, ValueUsage& usage, std::atomic<bool>& stop) {
+  const rocksdb::SequenceNumber seen_from = oldest_visible(db_);
+  uint64_t dead = 0;
+  for (const ValueFiles::Listed& file : files) {
+    const ValueSurvey::Found* known = survey_.find(file.number);
+    if (!known || known->living_bytes != 0 || !refers(usage, file)) continue;
+    if (known->at > compacted_at_ && known->at <= seen_from) dead += file.bytes;
+  }
+  const uint64_t tree = property(db_, rocksdb::DB::Properties::kLiveSstFilesSize);
+  if (dead < options_.least_garbage_bytes || dead < tree || !has_room_for(2 * tree)) return {};
+  RETURN_IF_ERROR(flush(files));
+  rocksdb::CompactRangeOptions options = background_compaction(stop);
+  // A compaction that met both while a snapshot was there has left them in the last level.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const rocksdb::Status compacted = db_.CompactRange(options, nullptr, nullptr);
+  if (!compacted.ok()) return stop ? Result<void>() : to_error(compacted);
+  compacted_at_ = seen_from;
+  ASSIGN_OR_RETURN(usage, value_usage(db_));
+  return {};
+}
+
+Result<void> ValueCollector::seal_if_mostly_dead(const std::atomic<bool>& stop) {
+  const auto written = files_.written_and_unused();
+  const rocksdb::SequenceNumber now = db_.GetLatestSequenceNumber();
+  if (!written || written->bytes < least_sealed_bytes || now == sealing_looked_at_) return {};
+  sealing_looked_at_ = now;
+  ASSIGN_OR_RETURN(const ValueSurvey::Found found, survey_.count_living(written->number, stop));
+  if (stop || found.living_bytes >= written->bytes / 2) return {};
+  return writer_.seal().get();
+}
+
+Result<void> ValueCollector::move_living(const Files& files, const std::atomic<bool>& stop) {
   uint64_t bytes = 0;
   uint64_t living = 0;
-  std::vector<uint64_t> mostly_dead;
-  for (const ValueFiles::Sealed& file : files) {
-    const uint64_t lives = living_bytes(usage, file.number);
-    // What memtables refer to is not counted yet.
-    if (lives == 0) continue;
+  for (const ValueFiles::Listed& file : files) {
     bytes += file.bytes;
-    living += lives;
-    if (lives < file.bytes / 2) mostly_dead.push_back(file.number);
+    living += std::min(file.bytes, living_bytes(file));
   }
-  const uint64_t garbage = bytes - std::min(bytes, living);
-  if (garbage < options_.least_garbage_bytes || garbage < bytes / 2) return {};
-  for (const uint64_t file : mostly_dead) {
-    if (stop) break;
-    const Result<void> moved = move_out(file, stop);
-    // The others need not wait for what cannot be read.
-    if (!moved.ok() && moved.error().code() != ErrorCode::corruption) return moved;
-    if (!moved.ok()) log::warning("a dead value keeps its space", {{"error", moved.error().message()}});
+  if (bytes - living < options_.least_garbage_bytes || living > bytes / 2) return {};
+  for (const ValueFiles::Listed& file : files) {
+    const uint64_t lives = living_bytes(file);
+    if (stop || lives == 0 || lives >= file.bytes / 2) continue;
+    RETURN_IF_ERROR(move_out(file.number, stop));
+    RETURN_IF_ERROR(survey_.look_at(file.number, stop));
   }
   return {};
 }
 
-Result<void> ValueCollector::add_if_alive(Batch& batch, BytesView key, const ValueReference& reference) {
-  std::string stored;
-  const rocksdb::Status status = db_.Get({}, to_slice(key), &stored);
-  if (status.IsNotFound()) return {};
-  if (!status.ok()) return to_error(status);
-  if (!is_reference(stored) || decode_reference(stored) != reference) return {};
+Result<void> ValueCollector::add_if_held(Batch& batch, BytesView key, const ValueReference& reference) {
+  ASSIGN_OR_RETURN(const bool held, is_held(db_, {}, key, reference));
+  if (!held) return {};
   Bytes value;
   if (const Result<void> read = files_.read(reference, value); !read.ok()) {
     if (read.error().code() != ErrorCode::corruption) return read;
+    // The others need not wait for what cannot be read.
     log::error("a value is damaged", {{"error", read.error().message()}});
     return {};
   }
-  const BytesView copied = batch.request.arena.copy(key);
-  batch.request.mutations.push_back({MutationType::set, copied, batch.request.arena.copy(value)});
+  batch.request.mutations.push_back(
+      {MutationType::set, batch.request.arena.copy(key), batch.request.arena.copy(value)});
   // Who writes it meanwhile wins; who reads it is not disturbed, since it stays what it was.
   batch.moved_from.push_back(reference);
   batch.bytes += value.size();
@@ -123,72 +165,13 @@ Result<void> ValueCollector::commit(Batch& batch) {
 }
 
 Result<void> ValueCollector::move_out(uint64_t file, const std::atomic<bool>& stop) {
-  if (!moved_) moved_.emplace();
   Batch batch;
   RETURN_IF_ERROR(files_.visit(file, [&](BytesView key, const ValueReference& reference) -> Result<bool> {
-    // Dead ones too: tables still refer to them, or the file would not be here.
-    if (!moved_->last || key > *moved_->last) moved_->last = Bytes(key);
-    if (!moved_->first || key < *moved_->first) moved_->first = Bytes(key);
-    RETURN_IF_ERROR(add_if_alive(batch, key, reference));
+    RETURN_IF_ERROR(add_if_held(batch, key, reference));
     if (batch.bytes >= most_batch_bytes) RETURN_IF_ERROR(commit(batch));
     return !stop.load();
   }));
-  RETURN_IF_ERROR(commit(batch));
-  moved_->at = db_.GetLatestSequenceNumber();
-  return {};
-}
-
-// The old references of what was moved count until a compaction meets them.
-void ValueCollector::compact_moved(const std::atomic<bool>& stop) {
-  if (!moved_) return;
-  uint64_t oldest = 0;  // 0: there is none
-  db_.GetIntProperty(rocksdb::DB::Properties::kOldestSnapshotSequence, &oldest);
-  if (oldest != 0 && oldest < moved_->at) return;
-  const Moved moved = *std::exchange(moved_, std::nullopt);
-  if (!moved.first || stop) return;
-  compact(*moved.first, *moved.last, stop);
-}
-
-Result<void> ValueCollector::find_dead(const std::atomic<bool>& stop) {
-  uint64_t deletes = 0;
-  db_.GetIntProperty(rocksdb::DB::Properties::kNumDeletesActiveMemTable, &deletes);
-  const uint64_t appended = files_.counters().bytes;
-  uint64_t bytes = 0;
-  for (const ValueFiles::Sealed& file : files_.all()) bytes += file.bytes;
-  const uint64_t maybe_dead = deletes * options_.large_value_bytes + (appended - appended_);
-  if (bytes == 0 || maybe_dead < options_.least_garbage_bytes || maybe_dead < bytes / 2) return {};
-  appended_ = appended;
-  rocksdb::FlushOptions flush;
-  flush.allow_write_stall = true;
-  if (const rocksdb::Status flushed = db_.Flush(flush); !flushed.ok()) return to_error(flushed);
-  rocksdb::TablePropertiesCollection tables;
-  if (const auto got = db_.GetPropertiesOfAllTables(&tables); !got.ok()) return to_error(got);
-  std::vector<rocksdb::LiveFileMetaData> files;
-  db_.GetLiveFilesMetaData(&files);
-  std::optional<Bytes> first;
-  Bytes last;
-  for (const rocksdb::LiveFileMetaData& file : files) {
-    const auto found = tables.find(file.db_path + file.name);
-    if (found == tables.end()) continue;
-    const std::optional<ValueUsage> usage = value_usage_of(*found->second);
-    if (!usage || usage->empty()) continue;
-    if (!first || file.smallestkey < *first) first = file.smallestkey;
-    last = std::max(last, file.largestkey);
-  }
-  if (first && !stop) compact(*first, last, stop);
-  return {};
-}
-
-void ValueCollector::compact(BytesView begin, BytesView end, const std::atomic<bool>& stop) {
-  const rocksdb::Slice first = to_slice(begin);
-  const rocksdb::Slice last = to_slice(end);
-  rocksdb::CompactRangeOptions options;
-  // Others go on meanwhile.
-  options.exclusive_manual_compaction = false;
-  // A compaction that met both while a snapshot was there has left them in the last level.
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  options.canceled = const_cast<std::atomic<bool>*>(&stop);
-  db_.CompactRange(options, &first, &last).PermitUncheckedError();
+  return commit(batch);
 }
 
 }  // namespace strata::kv

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <utility>
 
 #include "base/log.h"
+#include "base/parse_number.h"
 #include "engine/rocksdb/format_file.h"
 
 namespace strata::kv {
@@ -25,10 +25,14 @@ constexpr uint64_t most_number = uint64_t{1} << 62;
 std::optional<uint64_t> file_number(std::string_view name) {
   if (!name.ends_with(suffix)) return std::nullopt;
   name.remove_suffix(suffix.size());
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return number;
+  return parse_number<uint64_t>(name);
+}
+
+// Of a record's first 16 bytes and its key.
+uint64_t record_check(BytesView sizes_and_hash, BytesView key) {
+  Bytes checked(sizes_and_hash);
+  checked.append(key);
+  return value_hash(checked);
 }
 
 }  // namespace
@@ -85,10 +89,8 @@ Result<void> ValueFiles::begin_file() {
     writable_->SetPreallocationBlockSize(preallocated_bytes);
     status = writable_->Append({file_header.data(), file_header.size()}, {}, nullptr);
   }
-  std::unique_ptr<rocksdb::FSDirectory> directory;
-  if (status.ok()) status = files_.NewDirectory(directory_.string(), {}, &directory, nullptr);
   // What is synced in it later is lost with its name otherwise.
-  if (status.ok()) status = directory->Fsync({}, nullptr);
+  if (status.ok()) status = sync_directory(files_, directory_);
   if (!status.ok()) {
     writable_.reset();
     files_.DeleteFile(name, {}, nullptr).PermitUncheckedError();
@@ -130,11 +132,8 @@ Result<ValueFiles::Appended> ValueFiles::append(BytesView key, BytesView value) 
   append_le32(header, static_cast<uint32_t>(key.size()));
   append_le32(header, static_cast<uint32_t>(value.size()));
   append_le64(header, hash);
+  append_le64(header, record_check(header, key));
   header.append(key);
-  const uint64_t checked = value_hash(header);
-  Bytes check;
-  append_le64(check, checked);
-  header.insert(16, check);
   writable_->PrepareWrite(at, header.size() + value.size(), {}, nullptr);
   rocksdb::IOStatus status = writable_->Append({header.data(), header.size()}, {}, nullptr);
   if (status.ok()) status = writable_->Append({value.data(), value.size()}, {}, nullptr);
@@ -213,9 +212,9 @@ Result<void> ValueFiles::append_value(BytesView stored, Bytes& out) const {
   return {};
 }
 
-std::vector<ValueFiles::Sealed> ValueFiles::sealed_and_unused() const {
+std::vector<ValueFiles::Listed> ValueFiles::sealed_and_unused() const {
   std::lock_guard lock(mutex_);
-  std::vector<Sealed> found;
+  std::vector<Listed> found;
   for (const auto& [number, file] : all_) {
     if (file->sealed && file.use_count() == 1) found.push_back({number, file->bytes});
   }
@@ -224,19 +223,18 @@ std::vector<ValueFiles::Sealed> ValueFiles::sealed_and_unused() const {
   return found;
 }
 
-std::optional<ValueFiles::Sealed> ValueFiles::written() const {
+std::optional<ValueFiles::Listed> ValueFiles::written_and_unused() const {
   std::lock_guard lock(mutex_);
   for (const auto& [number, file] : all_) {
-    if (!file->sealed) return Sealed{number, file->bytes};
+    // It is held by all_ and writing_.
+    if (!file->sealed && file.use_count() == 2) return Listed{number, file->bytes};
   }
   return std::nullopt;
 }
 
-void ValueFiles::use_numbers_above(uint64_t number) { next_number_ = std::max(next_number_, number + 1); }
-
-std::vector<ValueFiles::Sealed> ValueFiles::all() const {
+std::vector<ValueFiles::Listed> ValueFiles::all() const {
   std::lock_guard lock(mutex_);
-  std::vector<Sealed> found;
+  std::vector<Listed> found;
   for (const auto& [number, file] : all_) found.push_back({number, file->bytes});
   return found;
 }
@@ -253,7 +251,6 @@ void ValueFiles::remove(uint64_t number) {
 
 Result<void> ValueFiles::visit(uint64_t number, const Visit& visit) const {
   ASSIGN_OR_RETURN(const auto file, find(number));
-  STRATA_ASSERT(file->sealed);
   const uint64_t end = file->bytes;
   Bytes buffer(header_bytes + most_key_bytes, '\0');
   for (uint64_t at = file_header.size(); at + header_bytes <= end;) {
@@ -270,9 +267,7 @@ Result<void> ValueFiles::visit(uint64_t number, const Visit& visit) const {
       if (record.size() < header_bytes + key_size) return {};
     }
     const BytesView key = record.substr(header_bytes, key_size);
-    Bytes checked(record.substr(0, 16));
-    checked.append(key);
-    if (read_le64(record.substr(16)) != value_hash(checked)) return {};
+    if (read_le64(record.substr(16)) != record_check(record.substr(0, 16), key)) return {};
     const ValueReference reference{.file = number,
                                    .offset = at + header_bytes + key_size,
                                    .size = value_size,

@@ -1,8 +1,8 @@
 // ValueFiles: the files beside the tree in which large values lie, each written once.
 //
 // Purpose:       a value of 64 KiB that went through the log, a memtable and a table would be copied into the page
-// cache
-//                twice and more; here it is appended to a file and synced, and the log and the tree hold a reference.
+//                cache twice and more; here it is appended to a file and synced, and the log and the tree hold a
+//                reference.
 // Ownership:     owns the open files of a store's directory that are named NNNNNN.values.
 // Thread safety: append, sync: one thread at a time. Everything else from any thread.
 // Invariants:    a file that was there when the store was opened, that is full, or that a write failed in is sealed:
@@ -30,7 +30,7 @@ class ValueFiles {
   struct File;
   // While one lives its file counts as in use.
   using Use = std::shared_ptr<const File>;
-  struct Sealed {
+  struct Listed {
     uint64_t number = 0;
     uint64_t bytes = 0;
   };
@@ -63,18 +63,16 @@ class ValueFiles {
 
   // Appends go to another file from now on. The appending thread's.
   void seal();
-  // The file that is appended to, if one is.
-  std::optional<Sealed> written() const;
-  // Numbers of new files are above it.
-  void use_numbers_above(uint64_t number);
-  // Sealed and not in use: no reference to them can come into being any more.
-  std::vector<Sealed> sealed_and_unused() const;
+  // The file that is appended to, if one is and nobody uses it.
+  std::optional<Listed> written_and_unused() const;
+  // No reference to them can come into being any more.
+  std::vector<Listed> sealed_and_unused() const;
   void remove(uint64_t number);
-  // The values of a sealed file in their order, until `visit` answers false. It ends at the first record that is not
-  // whole: what a crash left behind the last sync.
+  // The values of a file in their order, those that it held when this was called, until `visit` answers false. It ends
+  // at the first record that is not whole: what a crash left behind the last sync.
   using Visit = std::function<Result<bool>(BytesView key, const ValueReference& reference)>;
   Result<void> visit(uint64_t number, const Visit& visit) const;
-  std::vector<Sealed> all() const;
+  std::vector<Listed> all() const;
   const Counters& counters() const { return counters_; }
 
  private:

@@ -43,7 +43,7 @@ class ValueFilesTest : public RocksdbTest {
   }
   std::vector<uint64_t> unused() {
     std::vector<uint64_t> numbers;
-    for (const ValueFiles::Sealed& file : values->sealed_and_unused()) numbers.push_back(file.number);
+    for (const ValueFiles::Listed& file : values->sealed_and_unused()) numbers.push_back(file.number);
     return numbers;
   }
 
@@ -88,7 +88,7 @@ TEST_F(ValueFilesTest, ComeBackWhileTheirFileIsWrittenAndAfterARestart) {
   }
   EXPECT_GT(values->all().size(), 3u);
   size_t i = 0;
-  for (const ValueFiles::Sealed& file : values->all()) {
+  for (const ValueFiles::Listed& file : values->all()) {
     for (const auto& [key, reference] : visited(file.number)) {
       EXPECT_EQ(key, "k" + std::to_string(i));
       EXPECT_EQ(reference, references[i++]);

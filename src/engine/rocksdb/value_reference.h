@@ -1,8 +1,9 @@
 // ValueReference: what the tree holds in place of a large value.
 //
-// Purpose:       says where in the store's value files a value lies, and what it must be:
-// docs/formats/rocksdb-store.md. Thread safety: pure functions. Invariants:    bytes that begin with the mark and are
-// as long as a reference are one, everywhere in the tree: a value
+// Purpose:       says where in the store's value files a value lies, and what it must be
+//                (docs/formats/rocksdb-store.md).
+// Thread safety: pure functions.
+// Invariants:    bytes that begin with the mark and are as long as a reference are one, everywhere in the tree: a value
 //                that happens to look like one is put into a value file itself, whatever its size (is_stored_beside).
 //                So no client can make one up.
 #pragma once

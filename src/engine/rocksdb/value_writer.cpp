@@ -23,10 +23,13 @@ ValueWriter::~ValueWriter() {
   thread_.join();
 }
 
+bool ValueWriter::goes_beside(const Mutation& mutation) const {
+  return mutation.type == MutationType::set && is_stored_beside(mutation.value, options_.large_value_bytes);
+}
+
 Future<Committed> ValueWriter::commit(CommitRequest request, std::vector<ValueReference> moved_from) {
-  const bool large = std::any_of(request.mutations.begin(), request.mutations.end(), [&](const Mutation& mutation) {
-    return mutation.type == MutationType::set && is_stored_beside(mutation.value, options_.large_value_bytes);
-  });
+  const bool large = std::any_of(request.mutations.begin(), request.mutations.end(),
+                                 [this](const Mutation& mutation) { return goes_beside(mutation); });
   if (!large) return committer_.commit(std::move(request));
   if (const Result<void> fit = committer_.check(request); !fit.ok()) return fit.error();
   Waiting waiting{std::move(request), {}, 0, {}, std::move(moved_from), {}};
@@ -86,7 +89,7 @@ Result<void> ValueWriter::write_values(Waiting& waiting) {
   // A store that takes no commits would keep the values for nobody.
   RETURN_IF_ERROR(committer_.health());
   for (Mutation& mutation : waiting.request.mutations) {
-    if (mutation.type != MutationType::set || !is_stored_beside(mutation.value, options_.large_value_bytes)) continue;
+    if (!goes_beside(mutation)) continue;
     ASSIGN_OR_RETURN(ValueFiles::Appended appended, files_.append(mutation.key, mutation.value));
     char* const reference = waiting.request.arena.allocate(ValueReference::encoded_bytes);
     encode_reference(appended.reference, reference);

@@ -41,6 +41,7 @@ class ValueWriter {
     std::optional<Error> error;
   };
 
+  bool goes_beside(const Mutation& mutation) const;
   void run();
   // False: stop. Takes what waits into group_ and `seals`.
   bool take_group(std::vector<Promise<void>>& seals);
