@@ -151,25 +151,23 @@ void ArchiveImport::gather(Entry entry) {
 Result<void> ArchiveImport::write_gathered() {
   if (gathered_.empty()) return {};
   // The last transaction is synced, and these lie before it.
-  const auto written =
-      run_transaction(system_.database(), {}, system_.clock(), kv::Durability::async,
-                      [this](kv::Transaction& transaction) -> Result<void> {
-                        ASSIGN_OR_RETURN(auto writer, files::EntryWriter::begin(transaction, system_.cache()));
-                        std::vector<Future<std::optional<Bytes>>> found;
-                        for (const Entry& entry : gathered_) found.push_back(writer.look_up(entry.hash));
-                        for (size_t i = 0; i < gathered_.size(); ++i) {
-                          const Entry& entry = gathered_[i];
-                          ASSIGN_OR_RETURN(const std::optional<Bytes> row, found[i].get());
-                          ASSIGN_OR_RETURN(const auto reused, writer.reuse(entry.hash, row));
-                          if (reused && reused->kind == entry.kind) continue;
-                          if (entry.kind == EntryKind::chunk) {
-                            writer.put_chunk(entry.hash, entry.stored, entry.compression, entry.raw_size);
-                          } else {
-                            writer.put(entry.kind, entry.hash, entry.stored);
-                          }
-                        }
-                        return {};
-                      });
+  const auto written = system_.write({}, kv::Durability::async, [this](kv::Transaction& transaction) -> Result<void> {
+    ASSIGN_OR_RETURN(auto writer, files::EntryWriter::begin(transaction, system_.cache()));
+    std::vector<Future<std::optional<Bytes>>> found;
+    for (const Entry& entry : gathered_) found.push_back(writer.look_up(entry.hash));
+    for (size_t i = 0; i < gathered_.size(); ++i) {
+      const Entry& entry = gathered_[i];
+      ASSIGN_OR_RETURN(const std::optional<Bytes> row, found[i].get());
+      ASSIGN_OR_RETURN(const auto reused, writer.reuse(entry.hash, row));
+      if (reused && reused->kind == entry.kind) continue;
+      if (entry.kind == EntryKind::chunk) {
+        writer.put_chunk(entry.hash, entry.stored, entry.compression, entry.raw_size);
+      } else {
+        writer.put(entry.kind, entry.hash, entry.stored);
+      }
+    }
+    return {};
+  });
   gathered_.clear();
   gathered_bytes_ = 0;
   return written;
@@ -202,8 +200,8 @@ Result<void> ArchiveImport::name_version(kv::Transaction& transaction) {
 
 Result<ImportAnswer> ArchiveImport::publish(const Context& context) {
   const auto commit = [&] {
-    return run_transaction(system_.database(), context, system_.clock(), system_.options().durability,
-                           [&](kv::Transaction& transaction) { return name_version(transaction); });
+    return system_.write(context, system_.options().durability,
+                         [&](kv::Transaction& transaction) { return name_version(transaction); });
   };
   // Who reads HEAD would conflict with its writers again and again: they wait.
   const bool reads_head = request_.promote || header_.type == BackupType::patch;

@@ -269,7 +269,7 @@ Result<Hash> TreeCheck::rebuild(const std::string& path) {
       }
       return edit.finish();
     };
-    ASSIGN_OR_RETURN(root, run_transaction(system_.database(), {}, system_.clock(), kv::Durability::async, put_some));
+    ASSIGN_OR_RETURN(root, system_.write({}, kv::Durability::async, put_some));
   }
   // What was put just now is seen by a later read version alone.
   reader_.renew();
@@ -281,12 +281,10 @@ Result<Hash> TreeCheck::edit(const Hash& directory, std::vector<files::ChildEdit
   Hash hash = directory;
   for (size_t at = 0; at < edits.size(); at += max_edits) {
     const std::span<const files::ChildEdit> some(edits.data() + at, std::min(max_edits, edits.size() - at));
-    ASSIGN_OR_RETURN(hash, run_transaction(system_.database(), {}, system_.clock(), kv::Durability::async,
-                                           [&](kv::Transaction& transaction) -> Result<Hash> {
-                                             ASSIGN_OR_RETURN(auto writer,
-                                                              files::EntryWriter::begin(transaction, system_.cache()));
-                                             return files::edit_directory(writer, hash, some);
-                                           }));
+    ASSIGN_OR_RETURN(hash, system_.write({}, kv::Durability::async, [&](kv::Transaction& transaction) -> Result<Hash> {
+      ASSIGN_OR_RETURN(auto writer, files::EntryWriter::begin(transaction, system_.cache()));
+      return files::edit_directory(writer, hash, some);
+    }));
   }
   return hash;
 }

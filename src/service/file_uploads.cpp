@@ -28,20 +28,19 @@ void mark(kv::Transaction& transaction, const Hash& chunk, int64_t now_ms) {
 
 // Which of them are there; those are marked.
 Result<std::vector<bool>> find_chunks(FileSystem& system, const Context& context, std::span<const Hash> chunks) {
-  return run_transaction(system.database(), context, system.clock(), kv::Durability::async,
-                         [&](kv::Transaction& transaction) -> Result<std::vector<bool>> {
-                           ASSIGN_OR_RETURN(auto entries, files::EntryWriter::begin(transaction, system.cache()));
-                           std::vector<Future<std::optional<Bytes>>> found;
-                           for (const Hash& chunk : chunks) found.push_back(entries.look_up(chunk));
-                           std::vector<bool> there;
-                           for (size_t i = 0; i < chunks.size(); ++i) {
-                             ASSIGN_OR_RETURN(const auto stored, found[i].get());
-                             ASSIGN_OR_RETURN(const auto row, entries.reuse(chunks[i], stored));
-                             there.push_back(row && row->kind == EntryKind::chunk);
-                             if (there.back()) mark(transaction, chunks[i], system.now_ms());
-                           }
-                           return there;
-                         });
+  return system.write(context, kv::Durability::async, [&](kv::Transaction& transaction) -> Result<std::vector<bool>> {
+    ASSIGN_OR_RETURN(auto entries, files::EntryWriter::begin(transaction, system.cache()));
+    std::vector<Future<std::optional<Bytes>>> found;
+    for (const Hash& chunk : chunks) found.push_back(entries.look_up(chunk));
+    std::vector<bool> there;
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      ASSIGN_OR_RETURN(const auto stored, found[i].get());
+      ASSIGN_OR_RETURN(const auto row, entries.reuse(chunks[i], stored));
+      there.push_back(row && row->kind == EntryKind::chunk);
+      if (there.back()) mark(transaction, chunks[i], system.now_ms());
+    }
+    return there;
+  });
 }
 
 // The directories above these canonical paths, each once.
@@ -86,16 +85,15 @@ Result<bool> FileUploads::put_chunk(const Context& context, const Hash& hash, By
   if (const Hash actual = ChunkPacker::name(bytes); actual != hash) {
     return Error(ErrorCode::invalid_argument, fmt::format("hash mismatch: these bytes are {}", hash_hex(actual)));
   }
-  return run_transaction(system_.database(), context, system_.clock(), system_.options().durability,
-                         [&](kv::Transaction& transaction) -> Result<bool> {
-                           ASSIGN_OR_RETURN(auto entries, files::EntryWriter::begin(transaction, system_.cache()));
-                           ASSIGN_OR_RETURN(const auto stored, entries.look_up(hash).get());
-                           ASSIGN_OR_RETURN(const auto row, entries.reuse(hash, stored));
-                           mark(transaction, hash, system_.now_ms());
-                           if (row) return false;
-                           ChunkPacker({}).put(entries, hash, bytes);
-                           return true;
-                         });
+  return system_.write(context, system_.options().durability, [&](kv::Transaction& transaction) -> Result<bool> {
+    ASSIGN_OR_RETURN(auto entries, files::EntryWriter::begin(transaction, system_.cache()));
+    ASSIGN_OR_RETURN(const auto stored, entries.look_up(hash).get());
+    ASSIGN_OR_RETURN(const auto row, entries.reuse(hash, stored));
+    mark(transaction, hash, system_.now_ms());
+    if (row) return false;
+    ChunkPacker({}).put(entries, hash, bytes);
+    return true;
+  });
 }
 
 Result<std::vector<FileStat>> FileUploads::commit(const Context& context, std::span<const UploadedFile> files,

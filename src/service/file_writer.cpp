@@ -5,10 +5,6 @@
 namespace strata::service {
 namespace {
 
-// Nobody else here writes the branch: what conflicts is a collection that begins or ends, and is over at once. With
-// pauses of up to a second 120 writes took 25 s beside collections that followed one another.
-constexpr int64_t max_retry_delay_ms = 10;
-
 // What the engine said, not an operation: the transaction is over.
 bool ends_transaction(const Error& error) {
   return fdb_error_number(error.code()) != 0 || error.code() == ErrorCode::disk_full;
@@ -55,10 +51,7 @@ void FileWriter::execute(std::span<Request* const> batch) {
     return;
   }
   std::optional<files::Branch> written;
-  const Result<void> done = system_.database().run([&](kv::Transaction& transaction) -> Result<void> {
-    transaction.raise_size_limit_to_engine();
-    transaction.set_durability(system_.options().durability);
-    RETURN_IF_ERROR(transaction.set_option(kv::TransactionOption::max_retry_delay, max_retry_delay_ms));
+  const Result<void> done = system_.write({}, system_.options().durability, [&](kv::Transaction& transaction) {
     return attempt(transaction, batch, written);
   });
   if (done.ok()) return;
