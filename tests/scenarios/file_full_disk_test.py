@@ -42,6 +42,15 @@ def listed(client):
     return sorted(entry["path"].lstrip("/") for entry in entries)
 
 
+def restart_with_room(server, client, room):
+    """A client of the server once its disk has room again; a store that could not write says no until a restart."""
+    client.close()
+    server.stop()
+    room.set(1 << 30)
+    server.start()
+    return server.client()
+
+
 def check_refused(answer):
     assert answer.status == 500 and "No space left on device" in answer.json["error"], answer
 
@@ -101,11 +110,7 @@ def test_writers_of_a_large_directory(tmp_path):
             assert client.get("/engine/d/0000").body == b"first"
             assert client.get("/version/snapshots").json == []
         check(client)
-        client.close()
-        server.stop()
-        room.set(1 << 30)
-        server.start()
-        client = server.client()
+        client = restart_with_room(server, client, room)
         check(client)
         assert client.put("/engine/d/0000", b"later").status == 201
         assert client.get("/engine/d/0000").body == b"later"
@@ -126,11 +131,7 @@ def test_a_collection(tmp_path):
         room.set(0)
         check_refused(client.post("/admin/gc"))
         check(client)
-        client.close()
-        server.stop()
-        room.set(1 << 30)
-        server.start()
-        client = server.client()
+        client = restart_with_room(server, client, room)
         # Taken up at the start, or done now.
         answer = client.post("/admin/gc")
         while answer.status == 409:
