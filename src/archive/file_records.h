@@ -5,8 +5,7 @@
 // Ownership:     what is decoded owns its bytes, but for DirectoryNode's views.
 // Thread safety: pure functions.
 // Invariants:    encode(decode(b)) == b for every b that decodes. Little-endian. Nothing is trusted: lengths are
-// bounded
-//                by what is there; names, paths and orders are the reader's to check.
+//                bounded by what is there; names, paths and orders are the reader's to check.
 #pragma once
 
 #include <optional>

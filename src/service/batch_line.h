@@ -1,8 +1,7 @@
 // BatchLine: requests that come while others are done wait, and are then done together.
 //
 // Purpose:       whoever finds nobody at work leads: it takes a batch off the line, its own request first, does all of
-// it
-//                and hands the lead to the first that still waits. So what many ask at once costs one transaction.
+//                it and hands the lead to the first that still waits. So what many ask at once costs one transaction.
 // Ownership:     borrows the requests for as long as their enter() takes.
 // Thread safety: any thread; who waits suspends (base/wait.h).
 // Invariants:    one batch at a time, requests in the order in which they came.

@@ -1,14 +1,13 @@
 // DirectoryImport: a directory of this machine becomes versioned files.
 //
 // Purpose:       walk, read, name, compress and commit with all cores; what has not changed since the last import is
-// not
-//                read again.
+//                not read again.
 // Ownership:     borrows the FileSystem; owns its threads while run() runs.
 // Thread safety: one run() at a time.
 // Invariants:    files come in transactions of many, whole or not at all; a run that ends early leaves what was
-// committed
-//                and can be begun anew. A record's metadata says which file it was made of (its times, its number and
-//                size), so that one that still is the same is known. Nothing is removed from the versioned tree.
+//                committed and can be begun anew. A record's metadata says which file it was made of (its times, its
+//                number and size), so that one that still is the same is known. Nothing is removed from the versioned
+//                tree.
 // Errors:        of run(): invalid_argument (no such directory, no path); what the engine says. A file that cannot be
 //                read or stored is counted and told, and the others go on.
 #pragma once

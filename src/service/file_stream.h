@@ -5,8 +5,7 @@
 // Ownership:     borrows the FileSystem. Holds about 4 MiB while bytes come.
 // Thread safety: one coroutine or thread at a time.
 // Invariants:    every chunk has a mark of this upload, written with it or with the look-up that found it there, so
-// that
-//                no collection takes it within a day. Errors are final.
+//                that no collection takes it within a day. Errors are final.
 #pragma once
 
 #include <deque>

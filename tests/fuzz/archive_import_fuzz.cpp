@@ -1,8 +1,7 @@
 // An import from an enemy who knows how to hash. The input is entries, each a byte of kind, two of length and its
-// value;
-// "@@" and a byte n in a value become the hash of entry n, so that trees can be built. Each gets its right key (a
-// directory that of a whole one or, where bit 7 of the kind is set, of a node), and the last one is the version. What
-// is taken in must go out again, and that come in elsewhere; all else is invalid_argument.
+// value; "@@" and a byte n in a value become the hash of entry n, so that trees can be built. Each gets its right key
+// (a directory that of a whole one or, where bit 7 of the kind is set, of a node), and the last one is the version.
+// What is taken in must go out again, and that come in elsewhere; all else is invalid_argument.
 #include <algorithm>
 #include <cstdint>
 #include <vector>

@@ -4,9 +4,8 @@
 // Ownership:     views are of what was passed.
 // Thread safety: pure functions.
 // Invariants:    a canonical path begins with '/', has no empty part and none of "." and "..", and no '/' at its end
-// but
-//                for the root, which is "/". Valid UTF-8 without NUL; at most max_path_bytes, max_name_bytes a part and
-//                max_depth parts.
+//                but for the root, which is "/". Valid UTF-8 without NUL; at most max_path_bytes, max_name_bytes a part
+//                and max_depth parts.
 #pragma once
 
 #include <algorithm>

@@ -1,13 +1,12 @@
 // TreeDiff: what differs between two versions.
 //
 // Purpose:       names that were added, changed or removed, in the order of their paths; only nodes that differ are
-// read,
-//                so that the cost is that of the change.
+//                read, so that the cost is that of the change.
 // Ownership:     borrows its reader and visitor.
 // Thread safety: as the transaction.
 // Invariants:    the same subtree on both sides is never opened. A directory comes before what is in it. Every
-// directory
-//                and node of `to` that `from` does not hold at its place is told to the visitor, before what is in it.
+//                directory and node of `to` that `from` does not hold at its place is told to the visitor, before what
+//                is in it.
 // Errors:        not_found: a node was collected; corruption.
 #pragma once
 
