@@ -6,7 +6,8 @@ its fastest level (zlib 1, zstd) and is on disk at the end (`sync -f` counts); t
 files, with the cache that it keeps for that. Interleaved; median of the rounds with their range.
 Every side finds all of the tree in the page cache, or nothing of it where the row says so: borg drops what it has read,
 and who came behind it would wait for the disk where the others do not.
-Then bench_files measures large files, snapshots, diffs and collections in process, and wrk small PUTs over HTTP (puts.py).
+Then bench_files measures large files, snapshots, diffs and collections in process, wrk small PUTs over HTTP (puts.py),
+and the server's memory is looked at while large ones come and go (memory.py).
 """
 
 import argparse
@@ -17,6 +18,7 @@ import statistics
 import subprocess
 import time
 
+import memory
 import puts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -141,8 +143,13 @@ def bench_puts(arguments):
     puts.run(arguments.strata, arguments.directory, arguments.rounds, arguments.seconds)
 
 
+def bench_memory(arguments):
+    memory.run(arguments.strata, arguments.directory, arguments.rounds)
+
+
 PARTS = {"imports": bench_imports, "large": lambda arguments: bench_in_process(arguments, "large"),
-         "tree": lambda arguments: bench_in_process(arguments, "tree"), "puts": bench_puts}
+         "tree": lambda arguments: bench_in_process(arguments, "tree"), "puts": bench_puts,
+         "memory": bench_memory}
 
 
 def main():
