@@ -167,9 +167,9 @@ class Engine {
   virtual Future<RangePage> range(const RangeRequest& request) = 0;
 
   // Conflicts are checked against everything committed after read_version, earlier commits of the same batch included;
-  // atomics and versionstamps are evaluated here. Errors: not_committed, transaction_too_old (read_version is older
-  // than the conflict history), disk_full and io_error (nothing written; the engine says so to every later commit too),
-  // commit_unknown_result.
+  // atomics and versionstamps are evaluated here. Commits that are under way together have no order among them. Errors:
+  // not_committed, transaction_too_old (read_version is older than the conflict history), disk_full and io_error
+  // (nothing written; the engine says so to every later commit too), commit_unknown_result.
   // The request has been validated by kv::Transaction: sizes, versionstamp offsets, mutation types.
   virtual Future<Committed> commit(CommitRequest request) = 0;
 
