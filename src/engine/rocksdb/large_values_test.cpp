@@ -127,6 +127,26 @@ TEST_F(LargeValues, WhatWasReplacedBySmallOnesBeforeARestartGivesItsSpaceBack) {
   EXPECT_EQ(get(name(7)), "small");
 }
 
+TEST_F(LargeValues, WhoReadsFromBeforeStillSeesThem) {
+  options.reclaim_delay_ms = 5;
+  options.clock = &clock;
+  options.limits.read_lifetime_ms = 1'000;
+  open();
+  put_some(0, 60);
+  open();
+  const Version before = *engine->read_version().get();
+  for (size_t i = 0; i < 60; ++i) remove(name(i));
+  // Some looks.
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  for (size_t i = 0; i < 60; ++i) {
+    const auto read = engine->get(name(i), before).get();
+    ASSERT_TRUE(read.ok()) << read.error().message();
+    EXPECT_TRUE(*read == value(i)) << i;
+  }
+  clock.advance_us(2'000'000);
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() == 0; })) << value_bytes();
+}
+
 TEST_F(LargeValues, ATreeThatCostsMoreThanTheDeadTakeIsNotCompactedForThem) {
   options.reclaim_delay_ms = 100'000;
   open();

@@ -43,18 +43,35 @@ Result<void> ValueCollector::look(std::atomic<bool>& stop) {
   if (files.empty()) return {};
   // Asked after the list was made: a commit that failed has stopped writes before it left its file.
   RETURN_IF_ERROR(committer_.health());
-  ASSIGN_OR_RETURN(ValueUsage usage, usage_of(files));
+  RETURN_IF_ERROR(flush_if_needed(files));
   // By what the last look found: readers from before it are gone by now, which a compaction would keep values for.
-  RETURN_IF_ERROR(compact_if_worth_it(files, usage, stop));
-  std::erase_if(files, [&](const ValueFiles::Listed& file) {
-    if (refers(usage, file) || !flushed_.contains(file.number)) return false;
+  RETURN_IF_ERROR(compact_if_worth_it(files, stop));
+  ASSIGN_OR_RETURN(files, remove_dead(files, stop));
+  RETURN_IF_ERROR(survey_.look(files, stop));
+  return move_living(files, stop);
+}
+
+Result<ValueCollector::Files> ValueCollector::remove_dead(const Files& files, const std::atomic<bool>& stop) {
+  // Asked after the flushes: what only a memtable referred to before them would look dead.
+  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
+  Files left;
+  for (const ValueFiles::Listed& file : files) {
+    if (refers(usage, file) || !flushed_.contains(file.number)) {
+      left.push_back(file);
+      continue;
+    }
+    // There is no way back: the keys have to say the same as the tables.
+    if (living_bytes(file) != 0) RETURN_IF_ERROR(survey_.look_at(file.number, stop));
+    if (living_bytes(file) != 0) {
+      if (!stop) log::error("values live in a file that no table refers to", {{"file", file.number}});
+      left.push_back(file);
+      continue;
+    }
     files_.remove(file.number);
     flushed_.erase(file.number);
     survey_.forget(file.number);
-    return true;
-  });
-  RETURN_IF_ERROR(survey_.look(files, stop));
-  return move_living(files, stop);
+  }
+  return left;
 }
 
 // What is not known to be dead lives.
@@ -69,15 +86,13 @@ bool ValueCollector::has_room_for(uint64_t bytes) const {
   return !status.ok() || free >= bytes;
 }
 
-Result<ValueUsage> ValueCollector::usage_of(const Files& files) {
-  ASSIGN_OR_RETURN(ValueUsage usage, value_usage(db_));
+Result<void> ValueCollector::flush_if_needed(const Files& files) {
+  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
   // No table refers to it; a memtable may, with what replaced it.
   const bool is_flush_needed = std::any_of(files.begin(), files.end(), [&](const ValueFiles::Listed& file) {
     return living_bytes(file) == 0 && !refers(usage, file) && !flushed_.contains(file.number);
   });
-  if (!is_flush_needed) return usage;
-  RETURN_IF_ERROR(flush(files));
-  return value_usage(db_);
+  return is_flush_needed ? flush(files) : Result<void>();
 }
 
 Result<void> ValueCollector::flush(const Files& files) {
@@ -88,7 +103,8 @@ Result<void> ValueCollector::flush(const Files& files) {
   return {};
 }
 
-Result<void> ValueCollector::compact_if_worth_it(const Files& files, ValueUsage& usage, std::atomic<bool>& stop) {
+Result<void> ValueCollector::compact_if_worth_it(const Files& files, std::atomic<bool>& stop) {
+  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
   const rocksdb::SequenceNumber seen_from = oldest_visible(db_);
   uint64_t dead = 0;
   for (const ValueFiles::Listed& file : files) {
@@ -105,7 +121,6 @@ Result<void> ValueCollector::compact_if_worth_it(const Files& files, ValueUsage&
   const rocksdb::Status compacted = db_.CompactRange(options, nullptr, nullptr);
   if (!compacted.ok()) return stop ? Result<void>() : to_error(compacted);
   compacted_at_ = seen_from;
-  ASSIGN_OR_RETURN(usage, value_usage(db_));
   return {};
 }
 
@@ -126,6 +141,7 @@ Result<void> ValueCollector::move_living(const Files& files, const std::atomic<b
     bytes += file.bytes;
     living += std::min(file.bytes, living_bytes(file));
   }
+  log::debug("looked at files of large values", {{"files", files.size()}, {"bytes", bytes}, {"living_bytes", living}});
   if (bytes - living < options_.least_garbage_bytes || living > bytes / 2) return {};
   for (const ValueFiles::Listed& file : files) {
     const uint64_t lives = living_bytes(file);

@@ -6,9 +6,10 @@
 // Ownership:     borrows everything but what it knows.
 // Thread safety: one thread, which is not the committer's.
 // Invariants:    a file is removed when it was sealed and not in use, then the memtables were flushed, and then no
-//                table referred to it: tables keep what a snapshot still sees, and nothing can refer to it anew. A
-//                value is moved by a commit that is refused when its key holds anything else by then. After a failed
-//                write nothing is removed: the log may hold a commit that was answered with an error.
+//                table referred to it and none of its keys held its values: tables keep what a snapshot still sees,
+//                and nothing can refer to it anew. A value is moved by a commit that is refused when its key holds
+//                anything else by then. After a failed write nothing is removed: the log may hold a commit that was
+//                answered with an error.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -42,11 +43,13 @@ class ValueCollector {
   struct Batch;
 
   Result<void> look(std::atomic<bool>& stop);
-  // What the tables say; flushes where a memtable hides that files are dead.
-  Result<ValueUsage> usage_of(const Files& files);
+  // Where a memtable may hold what refers to dead files, with what replaced it.
+  Result<void> flush_if_needed(const Files& files);
   // Of files that were sealed and not in use before it.
   Result<void> flush(const Files& files);
-  Result<void> compact_if_worth_it(const Files& files, ValueUsage& usage, std::atomic<bool>& stop);
+  Result<void> compact_if_worth_it(const Files& files, std::atomic<bool>& stop);
+  // The others. `stop` ends it early.
+  Result<Files> remove_dead(const Files& files, const std::atomic<bool>& stop);
   // One that cannot be written would stop the store.
   bool has_room_for(uint64_t bytes) const;
   uint64_t living_bytes(const ValueFiles::Listed& file) const;

@@ -1,7 +1,8 @@
 // ValueSurvey: which of the values in value files some key still holds.
 //
 // Purpose:       a value is dead when its key holds something else, which the tables' sums (value_usage.h) tell only
-//                after a compaction has met both. The files know the keys of their values: looking them up tells at once.
+//                after a compaction has met both. The files know the keys of their values: looking them up tells at
+//                once.
 // Ownership:     borrows database and files.
 // Thread safety: none: the collector's.
 // Invariants:    a value of a sealed file that no commit under way refers to dies once, so that what is known is never

@@ -34,9 +34,7 @@ class ValueSurveyTest : public RocksdbTest {
     store.values->seal();
     return file;
   }
-  void put(int i, BytesView stored) {
-    EXPECT_TRUE(store.db->Put({}, std::to_string(i), to_slice(stored)).ok());
-  }
+  void put(int i, BytesView stored) { EXPECT_TRUE(store.db->Put({}, std::to_string(i), to_slice(stored)).ok()); }
   void look() { ASSERT_TRUE(survey->look(store.values->sealed_and_unused(), stop).ok()); }
   size_t known(const std::vector<uint64_t>& numbers) const {
     size_t count = 0;

@@ -32,6 +32,8 @@ Result<std::unique_ptr<SimulatedStore>> SimulatedStore::open(std::shared_ptr<kv:
   options.large_value_bytes = large_value_bytes(durability);
   options.value_file_bytes = 32 << 10;
   options.reclaim_delay_ms = 1;
+  // While an older version may be read, no compaction drops what has died since.
+  options.limits.read_lifetime_ms = 10;
   options.least_garbage_bytes = 16 << 10;
   options.gather_part = 0;
   options.spin_during_sync = false;

@@ -146,8 +146,8 @@ Result<void> Ledger::step(const kv::Database& database, Random& random) {
 
 Result<Finding> Ledger::check_read(const kv::Database& database, Random& random) {
   const Bytes key = key_of(random.below(keys));
-  kv::Transaction transaction = database.create_transaction();
-  ASSIGN_OR_RETURN(const std::optional<Bytes> value, transaction.get(key).get());
+  ASSIGN_OR_RETURN(const std::optional<Bytes> value,
+                   database.read([&](const kv::ReadTransaction& transaction) { return transaction.get(key).get(); }));
   const auto expected = state_.find(key);
   const bool right = expected == state_.end() ? !value : value == expected->second;
   return right ? Finding() : Finding(fmt::format("{} is not what was written last", key));
