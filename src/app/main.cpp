@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 
@@ -15,6 +16,14 @@
 namespace {
 
 using namespace strata::app;
+
+// The usual soft limit of 1,024 is a tenth of max-connections, and 60 GB of tables, each of which is open.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 Exit run(const Command& command) {
   if (const auto* start = std::get_if<StartCommand>(&command)) return run_start(*start);
@@ -42,5 +51,6 @@ int main(int argc, char** argv) {
   // Setting the one freezes the other at 128 KiB, which would give back and take again at each request.
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  raise_descriptor_limit();
   return static_cast<int>(run(parse_command_line(std::vector<std::string>(argv + 1, argv + argc))));
 }

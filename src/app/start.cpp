@@ -63,14 +63,6 @@ Result<Settings> read_settings(const StartCommand& command) {
   return resolve(sources);
 }
 
-// A connection is a descriptor, and the usual soft limit of 1,024 is a tenth of max-connections.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 // Half of the descriptors are the store's: where it gets none for its next log or table, writes stop until a restart.
 size_t connections_within_limit(size_t wanted) {
   rlimit limit{};
@@ -360,7 +352,6 @@ Exit run_start(const StartCommand& command) {
   settings->database = place.directory;
   log::configure(settings->log_format, settings->log_level);
   block_termination_signals();
-  raise_descriptor_limit();
   log_settings(*settings);
 
   if (const Result<void> checked = check_exported_file(place); !checked.ok()) {

@@ -23,6 +23,14 @@ def run(*arguments, code=0, environment=None):
     return done.stdout if code == 0 else done.stderr
 
 
+def test_few_descriptors_are_enough_where_more_are_to_be_had(data, tmp_path):
+    directory, _ = data
+    few = ["sh", "-c", 'ulimit -S -n 9; exec "$@"', "sh", binary()]
+    for command in (["check", "--database", directory], ["export", "-D", directory, "-o", tmp_path / "out.aeordb"]):
+        done = subprocess.run([*few, *map(str, command)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A data directory with two snapshots, and their versions. Nobody changes it."""

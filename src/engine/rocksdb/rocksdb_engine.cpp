@@ -124,6 +124,7 @@ Result<void> RocksdbEngine::sync() { return parts_->committer.sync().get(); }
 RocksdbStats RocksdbEngine::stats() const {
   RocksdbStats stats;
   parts_->committer.add_stats(stats);
+  stats.waiting_commits += parts_->writer.waiting();
   const LogCounters& log = parts_->store.file_system->counters();
   stats.syncs = log.syncs.load();
   stats.log_bytes = log.bytes.load();

@@ -31,7 +31,8 @@ struct RocksdbOptions {
   // Filled as blocks are read, not before.
   size_t block_cache_bytes = 256u << 20;
   size_t write_buffer_bytes = 64u << 20;
-  // Bytes of commits that may wait; beyond it: commit_proxy_memory_limit_exceeded.
+  // Bytes of commits that may wait, and of those whose large values are not written yet as much again; beyond it:
+  // commit_proxy_memory_limit_exceeded.
   size_t queue_bytes = 256u << 20;
   Clock* clock = &system_clock();
   // Where files are; nullptr: the machine's. For fault injection; outlives the engine.

@@ -41,9 +41,9 @@ struct ValueFiles::File {
   uint64_t number = 0;
   std::atomic<uint64_t> bytes = 0;
   std::atomic<bool> sealed = false;
-  // Opened by the first read.
+  // Opened by a read; one that uses it shares it.
   mutable std::mutex mutex;
-  mutable std::unique_ptr<rocksdb::FSRandomAccessFile> reader;
+  mutable std::shared_ptr<rocksdb::FSRandomAccessFile> reader;
 };
 
 std::filesystem::path ValueFiles::name_of(uint64_t number) const {
@@ -172,17 +172,42 @@ Result<std::shared_ptr<ValueFiles::File>> ValueFiles::find(uint64_t number) cons
   return it->second;
 }
 
-Result<rocksdb::Slice> ValueFiles::read_at(const File& file, uint64_t offset, size_t size, char* into) const {
+Result<std::shared_ptr<rocksdb::FSRandomAccessFile>> ValueFiles::reader_of(const File& file) const {
+  std::shared_ptr<rocksdb::FSRandomAccessFile> reader;
   {
     std::lock_guard lock(file.mutex);
-    if (!file.reader) {
-      const rocksdb::IOStatus opened =
-          files_.NewRandomAccessFile(name_of(file.number).string(), {}, &file.reader, nullptr);
-      if (!opened.ok()) return error_of(opened, file.number);
-    }
+    if (file.reader) return file.reader;
+    std::unique_ptr<rocksdb::FSRandomAccessFile> made;
+    const rocksdb::IOStatus opened = files_.NewRandomAccessFile(name_of(file.number).string(), {}, &made, nullptr);
+    if (!opened.ok()) return error_of(opened, file.number);
+    readers_.fetch_add(1);
+    reader = {made.release(), [this](rocksdb::FSRandomAccessFile* closed) {
+                delete closed;
+                readers_.fetch_sub(1);
+              }};
+    file.reader = reader;
   }
+  if (readers_ > most_readers) close_a_reader(file.number);
+  return reader;
+}
+
+void ValueFiles::close_a_reader(uint64_t number) const {
+  std::lock_guard lock(mutex_);
+  auto it = all_.upper_bound(closed_last_);
+  for (size_t left = all_.size(); left > 0; --left, ++it) {
+    if (it == all_.end()) it = all_.begin();
+    std::lock_guard file_lock(it->second->mutex);
+    if (it->first == number || !it->second->reader) continue;
+    it->second->reader.reset();
+    closed_last_ = it->first;
+    return;
+  }
+}
+
+Result<rocksdb::Slice> ValueFiles::read_at(const File& file, uint64_t offset, size_t size, char* into) const {
+  ASSIGN_OR_RETURN(const auto reader, reader_of(file));
   rocksdb::Slice found;
-  const rocksdb::IOStatus status = file.reader->Read(offset, size, {}, &found, into, nullptr);
+  const rocksdb::IOStatus status = reader->Read(offset, size, {}, &found, into, nullptr);
   if (!status.ok()) return error_of(status, file.number);
   return found;
 }

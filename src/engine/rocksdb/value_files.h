@@ -34,6 +34,9 @@ class ValueFiles {
     uint64_t number = 0;
     uint64_t bytes = 0;
   };
+  // Files that are open for reading: a store of 1 TB of large values has 4,000 of them.
+  static constexpr size_t most_readers = 256;
+
   struct Counters {
     std::atomic<uint64_t> bytes = 0;
     std::atomic<uint64_t> syncs = 0;
@@ -82,6 +85,9 @@ class ValueFiles {
   Result<void> begin_file();
   Result<void> sync_file();
   Result<std::shared_ptr<File>> find(uint64_t number) const;
+  Result<std::shared_ptr<rocksdb::FSRandomAccessFile>> reader_of(const File& file) const;
+  // The next in turn that is open, but for this one.
+  void close_a_reader(uint64_t number) const;
   Result<rocksdb::Slice> read_at(const File& file, uint64_t offset, size_t size, char* into) const;
   Error error_of(const rocksdb::Status& status, uint64_t number) const;
   std::filesystem::path name_of(uint64_t number) const;
@@ -89,9 +95,11 @@ class ValueFiles {
   LogFileSystem& files_;
   const std::filesystem::path directory_;
   const uint64_t most_file_bytes_;
+  mutable std::atomic<size_t> readers_ = 0;
   mutable std::mutex mutex_;
   std::map<uint64_t, std::shared_ptr<File>> all_;
   uint64_t next_number_ = 1;
+  mutable uint64_t closed_last_ = 0;
   Counters counters_;
 
   // The writing thread's.

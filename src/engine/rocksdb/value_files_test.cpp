@@ -131,6 +131,24 @@ TEST_F(ValueFilesTest, WhatIsNotWhatTheReferenceSaysIsCorruption) {
   EXPECT_EQ(read(reference).value(), "value");
 }
 
+TEST_F(ValueFilesTest, KeepsFewFilesOpenForReading) {
+  open_files();
+  constexpr size_t count = ValueFiles::most_readers + 50;
+  std::vector<ValueReference> references;
+  for (size_t i = 0; i < count; ++i) references.push_back(append("key", Bytes(1'000, static_cast<char>(i))));
+  EXPECT_EQ(references.back().file, count);
+  const auto open_descriptors = [] {
+    const std::filesystem::directory_iterator all("/proc/self/fd");
+    return static_cast<size_t>(std::distance(begin(all), end(all)));
+  };
+  const size_t before = open_descriptors();
+  for (int round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < count; ++i) EXPECT_EQ(read(references[i]).value(), Bytes(1'000, static_cast<char>(i))) << i;
+  }
+  EXPECT_LE(open_descriptors() - before, ValueFiles::most_readers);
+  EXPECT_GE(open_descriptors() - before, ValueFiles::most_readers - 1);
+}
+
 // What a crash left, and worse.
 TEST_F(ValueFilesTest, AVisitEndsWhereARecordIsNotWhole) {
   open_files();

@@ -60,6 +60,11 @@ Future<void> ValueWriter::seal() {
   return future;
 }
 
+size_t ValueWriter::waiting() const {
+  std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 void ValueWriter::run() {
   std::vector<Promise<void>> seals;
   while (take_group(seals)) {

@@ -30,6 +30,8 @@ class ValueWriter {
   Future<Committed> commit(CommitRequest request, std::vector<ValueReference> moved_from = {});
   // Values go to another file from now on; when the future is ready.
   Future<void> seal();
+  // Commits whose values are not written yet, beside those of the committer.
+  size_t waiting() const;
 
  private:
   struct Waiting {
@@ -52,7 +54,7 @@ class ValueWriter {
   Committer& committer_;
   const RocksdbOptions& options_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable work_;
   std::vector<Waiting> waiting_;
   std::vector<Promise<void>> seal_requests_;
