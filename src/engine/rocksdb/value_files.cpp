@@ -180,14 +180,14 @@ Result<std::shared_ptr<rocksdb::FSRandomAccessFile>> ValueFiles::reader_of(const
     std::unique_ptr<rocksdb::FSRandomAccessFile> made;
     const rocksdb::IOStatus opened = files_.NewRandomAccessFile(name_of(file.number).string(), {}, &made, nullptr);
     if (!opened.ok()) return error_of(opened, file.number);
-    readers_.fetch_add(1);
-    reader = {made.release(), [this](rocksdb::FSRandomAccessFile* closed) {
+    readers_->fetch_add(1);
+    reader = {made.release(), [readers = readers_](rocksdb::FSRandomAccessFile* closed) {
                 delete closed;
-                readers_.fetch_sub(1);
+                readers->fetch_sub(1);
               }};
     file.reader = reader;
   }
-  if (readers_ > most_readers) close_a_reader(file.number);
+  if (*readers_ > most_readers) close_a_reader(file.number);
   return reader;
 }
 

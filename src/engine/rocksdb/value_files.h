@@ -95,7 +95,8 @@ class ValueFiles {
   LogFileSystem& files_;
   const std::filesystem::path directory_;
   const uint64_t most_file_bytes_;
-  mutable std::atomic<size_t> readers_ = 0;
+  // A file that is in use may outlive this.
+  const std::shared_ptr<std::atomic<size_t>> readers_ = std::make_shared<std::atomic<size_t>>(0);
   mutable std::mutex mutex_;
   std::map<uint64_t, std::shared_ptr<File>> all_;
   uint64_t next_number_ = 1;
