@@ -228,9 +228,13 @@ Result<void> Program::make_namespaces() {
 
 Result<void> Program::import_exported_file(const DatabasePlace& place, MadeDirectory& made) {
   Result<void> imported = app::import_exported_file(files_->archives, place);
+  if (imported.ok()) {
+    made.keep();
+    return imported;
+  }
   // Of what failed there may be a part that is to be seen.
   const Result<bool> has_head = files_->archives.has_head({});
-  if (imported.ok() || !has_head.ok() || *has_head) made.keep();
+  if (!has_head.ok() || *has_head) made.keep();
   return imported;
 }
 

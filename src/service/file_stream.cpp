@@ -85,10 +85,10 @@ Result<void> FileStream::send() {
 Future<void> FileStream::commit(Group& group) {
   kv::Transaction& transaction = *group.transaction;
   transaction.raise_size_limit_to_engine();
-  if (Result<void> set = FileSystem::shorten_pauses(transaction); !set.ok()) return std::move(set).error();
+  RETURN_IF_ERROR(FileSystem::shorten_pauses(transaction));
   // The commit that refers to the chunks makes everything before it durable.
   transaction.set_durability(kv::Durability::async);
-  if (Result<void> put_all = put(transaction, group); !put_all.ok()) return std::move(put_all).error();
+  RETURN_IF_ERROR(put(transaction, group));
   return transaction.commit();
 }
 

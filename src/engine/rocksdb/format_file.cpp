@@ -99,6 +99,14 @@ Result<std::optional<int>> read_format(rocksdb::FileSystem& files, const path& d
   return std::optional<int>(format);
 }
 
+Result<void> write_format(rocksdb::FileSystem& files, const path& directory) {
+  const path temporary = directory / format_temporary_name;
+  const path name = directory / format_name;
+  RETURN_IF_ERROR(write_and_sync(files, temporary, fmt::format("{}\nformat {}\n", format_first_line, format_version)));
+  RETURN_IF_ERROR(checked(files.RenameFile(temporary.string(), name.string(), {}, nullptr), "cannot create", name));
+  return sync_names(files, directory);
+}
+
 }  // namespace
 
 rocksdb::IOStatus sync_directory(rocksdb::FileSystem& files, const path& directory) {
@@ -124,18 +132,6 @@ Result<int> check_format(rocksdb::FileSystem& files, const path& directory) {
   return *format;
 }
 
-namespace {
-
-Result<void> write_format(rocksdb::FileSystem& files, const path& directory) {
-  const path temporary = directory / format_temporary_name;
-  const path name = directory / format_name;
-  RETURN_IF_ERROR(write_and_sync(files, temporary, fmt::format("{}\nformat {}\n", format_first_line, format_version)));
-  RETURN_IF_ERROR(checked(files.RenameFile(temporary.string(), name.string(), {}, nullptr), "cannot create", name));
-  return sync_names(files, directory);
-}
-
-}  // namespace
-
 // The format file is the first thing in the directory: whatever comes later is ours.
 Result<void> prepare_directory(rocksdb::FileSystem& files, const path& directory) {
   RETURN_IF_ERROR(create_directories(files, directory));
@@ -145,7 +141,7 @@ Result<void> prepare_directory(rocksdb::FileSystem& files, const path& directory
     ASSIGN_OR_RETURN(unused, is_unused(files, directory));
   }
   if (unused) return write_format(files, directory);
-  ASSIGN_OR_RETURN([[maybe_unused]] const int known, check_format(files, directory));
+  RETURN_IF_ERROR(check_format(files, directory));
   // A start that was cut short may have ended between the renaming and this.
   return sync_names(files, directory);
 }

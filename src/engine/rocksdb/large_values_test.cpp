@@ -24,12 +24,13 @@ class LargeValues : public RocksdbTest {
   }
 
   static Bytes name(size_t i) { return "k" + std::to_string(1'000 + i); }
-  static Bytes value(size_t i) {
-    Random random(i);
-    Bytes bytes(90'000, '\0');
+  static Bytes noise(uint64_t seed, size_t size) {
+    Random random(seed);
+    Bytes bytes(size, '\0');
     for (char& c : bytes) c = static_cast<char>(random.next());
     return bytes;
   }
+  static Bytes value(size_t i) { return noise(i, 90'000); }
   void put_some(size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) ASSERT_TRUE(put(name(i), value(i)).ok());
   }
@@ -151,12 +152,7 @@ TEST_F(LargeValues, ATreeThatCostsMoreThanTheDeadTakeIsNotCompactedForThem) {
   options.reclaim_delay_ms = 100'000;
   open();
   put_some(0, 20);
-  Random random(1);
-  for (size_t i = 0; i < 100; ++i) {
-    Bytes noise(40'000, '\0');
-    for (char& c : noise) c = static_cast<char>(random.next());
-    ASSERT_TRUE(put("noise" + std::to_string(i), noise).ok());
-  }
+  for (size_t i = 0; i < 100; ++i) ASSERT_TRUE(put("noise" + std::to_string(i), noise(i, 40'000)).ok());
   options.reclaim_delay_ms = 20;
   open();
   for (size_t i = 0; i < 20; ++i) remove(name(i));
@@ -375,8 +371,7 @@ TEST_F(LargeValues, WhatIsReplacedOneByOneGivesItsSpaceBack) {
   options.reclaim_delay_ms = 50;
   open();
   for (int round = 0; round < 5; ++round) put_some(0, 60);
-  // Twice what lives, what may be dead without being worth it, and the file that is written.
-  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 13'000'000; })) << value_bytes();
+  EXPECT_TRUE(becomes_true([&] { return value_bytes() < 11'000'000; })) << value_bytes();
   for (size_t i = 0; i < 60; ++i) EXPECT_TRUE(get(name(i)) == value(i)) << i;
 }
 

@@ -43,16 +43,17 @@ Result<void> ValueCollector::look(std::atomic<bool>& stop) {
   if (files.empty()) return {};
   // Asked after the list was made: a commit that failed has stopped writes before it left its file.
   RETURN_IF_ERROR(committer_.health());
-  RETURN_IF_ERROR(flush_if_needed(files));
+  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
+  RETURN_IF_ERROR(flush_if_needed(files, usage));
   // By what the last look found: readers from before it are gone by now, which a compaction would keep values for.
-  RETURN_IF_ERROR(compact_if_worth_it(files, stop));
+  RETURN_IF_ERROR(compact_if_worth_it(files, usage, stop));
   ASSIGN_OR_RETURN(files, remove_dead(files, stop));
   RETURN_IF_ERROR(survey_.look(files, stop));
   return move_living(files, stop);
 }
 
 Result<ValueCollector::Files> ValueCollector::remove_dead(const Files& files, const std::atomic<bool>& stop) {
-  // Asked after the flushes: what only a memtable referred to before them would look dead.
+  // Asked again, after the flushes: what only a memtable referred to before them would look dead.
   ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
   Files left;
   for (const ValueFiles::Listed& file : files) {
@@ -86,8 +87,7 @@ bool ValueCollector::has_room_for(uint64_t bytes) const {
   return !status.ok() || free >= bytes;
 }
 
-Result<void> ValueCollector::flush_if_needed(const Files& files) {
-  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
+Result<void> ValueCollector::flush_if_needed(const Files& files, const ValueUsage& usage) {
   // No table refers to it; a memtable may, with what replaced it.
   const bool is_flush_needed = std::any_of(files.begin(), files.end(), [&](const ValueFiles::Listed& file) {
     return living_bytes(file) == 0 && !refers(usage, file) && !flushed_.contains(file.number);
@@ -103,8 +103,7 @@ Result<void> ValueCollector::flush(const Files& files) {
   return {};
 }
 
-Result<void> ValueCollector::compact_if_worth_it(const Files& files, std::atomic<bool>& stop) {
-  ASSIGN_OR_RETURN(const ValueUsage usage, value_usage(db_));
+Result<void> ValueCollector::compact_if_worth_it(const Files& files, const ValueUsage& usage, std::atomic<bool>& stop) {
   const rocksdb::SequenceNumber seen_from = oldest_visible(db_);
   uint64_t dead = 0;
   for (const ValueFiles::Listed& file : files) {

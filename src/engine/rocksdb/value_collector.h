@@ -44,10 +44,10 @@ class ValueCollector {
 
   Result<void> look(std::atomic<bool>& stop);
   // Where a memtable may hold what refers to dead files, with what replaced it.
-  Result<void> flush_if_needed(const Files& files);
+  Result<void> flush_if_needed(const Files& files, const ValueUsage& usage);
   // Of files that were sealed and not in use before it.
   Result<void> flush(const Files& files);
-  Result<void> compact_if_worth_it(const Files& files, std::atomic<bool>& stop);
+  Result<void> compact_if_worth_it(const Files& files, const ValueUsage& usage, std::atomic<bool>& stop);
   // The others. `stop` ends it early.
   Result<Files> remove_dead(const Files& files, const std::atomic<bool>& stop);
   // One that cannot be written would stop the store.

@@ -6,9 +6,9 @@
 // Ownership:     borrows database and files.
 // Thread safety: none: the collector's.
 // Invariants:    a value of a sealed file that no commit under way refers to dies once, so that what is known is never
-//                less than what lives. A look is bounded: least_lookups and twice what was appended since the last one
-//                (which may have replaced as much), or longer while half of what it sees is dead. Nothing is looked up
-//                twice while nothing is written.
+//                less than what lives, but for what lies behind a damaged record. A look is bounded: least_lookups and
+//                twice what was appended since the last one (which may have replaced as much), or longer while half of
+//                what it sees is dead. Nothing is looked up twice while nothing is written.
 #pragma once
 
 #include <rocksdb/db.h>
